@@ -1,0 +1,10 @@
+#pragma once
+
+// Catch2 v3 where it is installed, v2's single header (Debian 12) otherwise: docs/adr/0009.
+#if __has_include(<catch2/catch_all.hpp>)
+#include <catch2/catch_all.hpp>
+using Catch::Matchers::ContainsSubstring;
+#else
+#include <catch2/catch.hpp>
+inline auto ContainsSubstring(const std::string& text) { return Catch::Matchers::Contains(text); }
+#endif
