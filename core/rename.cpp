@@ -1,0 +1,160 @@
+#include "core/rename.h"
+
+#include <algorithm>
+
+#include "core/ops.h"
+
+namespace limn {
+
+namespace {
+
+struct Captured {
+  std::vector<std::string> numbers;
+  std::string parameter;
+};
+
+// Matches `pattern` against all of `name`. Patterns are short, so plain recursion-free scanning is enough.
+bool match(std::string_view pattern, std::string_view name, Captured& captured) {
+  if (!pattern.empty() && pattern.front() == '*') {
+    const std::string_view rest = pattern.substr(1);
+    return name.size() >= rest.size() && name.substr(name.size() - rest.size()) == rest;
+  }
+  while (!pattern.empty()) {
+    if (pattern.substr(0, 2) == "{}") {
+      std::size_t digits = 0;
+      while (digits < name.size() && name[digits] >= '0' && name[digits] <= '9') ++digits;
+      if (digits == 0) return false;
+      captured.numbers.emplace_back(name.substr(0, digits));
+      name.remove_prefix(digits);
+      pattern.remove_prefix(2);
+    } else if (pattern.substr(0, 3) == "{p}") {
+      const std::string_view parameter = name.substr(0, 6) == "weight" ? name.substr(0, 6) : name.substr(0, 4);
+      if (parameter != "weight" && parameter != "bias") return false;
+      captured.parameter = parameter;
+      name.remove_prefix(parameter.size());
+      pattern.remove_prefix(3);
+    } else {
+      if (name.empty() || name.front() != pattern.front()) return false;
+      name.remove_prefix(1);
+      pattern.remove_prefix(1);
+    }
+  }
+  return name.empty();
+}
+
+std::string fill(std::string_view pattern, const Captured& captured) {
+  std::string name;
+  std::size_t number = 0;
+  while (!pattern.empty()) {
+    if (pattern.substr(0, 2) == "{}") {
+      name += captured.numbers.at(number++);
+      pattern.remove_prefix(2);
+    } else if (pattern.substr(0, 3) == "{p}") {
+      name += captured.parameter;
+      pattern.remove_prefix(3);
+    } else {
+      name += pattern.front();
+      pattern.remove_prefix(1);
+    }
+  }
+  return name;
+}
+
+StoredTensor fixed(const StoredTensor& stored, Fix fix) {
+  if (fix == Fix::none) return stored;
+  StoredTensor result = stored;
+  const std::int64_t rank = static_cast<std::int64_t>(stored.shape.size());
+  if (fix == Fix::transpose && rank == 2) {
+    std::swap(result.shape[0], result.shape[1]);
+    result.load = [load = stored.load] { return load().t().contiguous(); };
+  } else if (fix == Fix::unsqueeze0) {
+    result.shape.insert(result.shape.begin(), 1);
+    result.load = [load = stored.load] { return load().unsqueeze(0); };
+  } else if (fix == Fix::flatten0 && rank > 1 && stored.shape[0] == 1) {
+    result.shape.erase(result.shape.begin());
+    result.load = [load = stored.load] { return load().squeeze(0); };
+  }
+  return result;  // a rank that does not fit stays as it is, and the constructor reports the shape
+}
+
+// Parts of one stacked tensor -> that tensor; parts whose other dimensions differ are reported by their shape.
+StoredTensor joined(const std::vector<StoredTensor>& parts) {
+  StoredTensor result = parts.front();
+  result.shape[0] = 0;
+  for (const StoredTensor& part : parts) result.shape[0] += part.shape[0];
+  result.load = [parts] {
+    std::vector<Tensor> tensors;
+    for (const StoredTensor& part : parts) tensors.push_back(part.load());
+    return at::cat(tensors, 0);
+  };
+  return result;
+}
+
+bool joinable(const std::vector<StoredTensor>& parts) {
+  return std::all_of(parts.begin(), parts.end(), [&](const StoredTensor& part) {
+    return !part.shape.empty() && part.dtype == parts.front().dtype &&
+           std::equal(part.shape.begin() + 1, part.shape.end(), parts.front().shape.begin() + 1, parts.front().shape.end());
+  });
+}
+
+}  // namespace
+
+std::optional<std::string> apply(const Rename& row, const std::string& name) {
+  Captured captured;
+  if (!match(row.from, name, captured)) return std::nullopt;
+  return fill(row.to, captured);
+}
+
+Weights renamed(const TensorTable& foreign, std::span<const Rename> rows, const std::string& what, Placement placement) {
+  TensorTable table;
+  WeightsOptions options{.placement = placement, .what = what};
+  std::map<std::string, std::map<int, std::string>> parts;  // our name -> part -> foreign name
+  std::map<std::string, int> expected;
+  for (const auto& [name, stored] : foreign) {
+    const Rename* matched = nullptr;
+    std::string ours;
+    for (const Rename& row : rows) {
+      const auto candidate = apply(row, name);
+      if (!candidate) continue;
+      if (matched) options.faults.push_back("two meanings " + name + ": " + ours + " and " + *candidate);
+      matched = &row;
+      ours = *candidate;
+    }
+    if (!matched) {
+      table[name] = stored;
+    } else if (ours.empty()) {
+      continue;
+    } else if (matched->parts > 1) {
+      parts[ours][matched->part] = name;
+      expected[ours] = matched->parts;
+    } else {
+      if (table.count(ours)) {
+        // Tied tensors may be stored under both names; the first one counts and the rest must agree in shape.
+        if (table[ours].shape != fixed(stored, matched->fix).shape)
+          options.faults.push_back("wrong shape " + name + " " + shape_text(stored.shape) + ", but " + options.stored_as[ours] + " is " + shape_text(table[ours].shape));
+        continue;
+      }
+      table[ours] = fixed(stored, matched->fix);
+      options.stored_as[ours] = name;
+    }
+  }
+  for (const auto& [ours, names] : parts) {
+    std::vector<StoredTensor> stored;
+    std::string spelled;
+    for (const auto& [part, name] : names) {
+      stored.push_back(foreign.at(name));
+      spelled += (spelled.empty() ? "" : " + ") + name;
+    }
+    if (static_cast<int>(stored.size()) != expected[ours]) {
+      options.faults.push_back("missing     a part of " + ours + ": only " + spelled + " is there");
+    } else if (!joinable(stored)) {
+      options.faults.push_back("wrong shape parts of " + ours + " do not fit together: " + spelled);
+    } else {
+      table[ours] = joined(stored);
+      options.stored_as[ours] = spelled;
+    }
+  }
+  return Weights(std::move(table), std::move(options));
+}
+
+}  // namespace limn

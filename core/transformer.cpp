@@ -1,0 +1,31 @@
+#include "core/transformer.h"
+
+#include "core/ops.h"
+
+namespace limn {
+
+Block::Block(const Weights& w, const BlockConfig& c)
+    : config(c),
+      self_norm(w / "self_norm", c.dim, c.eps),
+      self(w / "self", c.dim, c.heads),
+      mlp_norm(w / "mlp_norm", c.dim, c.eps),
+      up(w / "up", c.dim, c.mlp),
+      down(w / "down", c.mlp, c.dim) {
+  if (c.context_dim == 0) return;
+  cross_norm.emplace(w / "cross_norm", c.dim, c.eps);
+  cross.emplace(w / "cross", c.dim, c.heads, c.context_dim);
+}
+
+Tensor Block::operator()(const Tensor& x, const BlockCall& call) const {
+  const auto residual = [&](const Tensor& stream, const LayerNorm& norm, const auto& part) {
+    Tensor y = part(config.pre_norm ? norm(stream) : stream);
+    if (call.dropout > 0) y = at::dropout(y, call.dropout, true);
+    return config.pre_norm ? stream + y : norm(stream + y);
+  };
+  Tensor y = residual(x, self_norm, [&](const Tensor& t) { return self(t, call.self); });
+  const bool has_context = call.cross.context.defined() || (call.cross.cache && call.cross.cache->filled());
+  if (cross && has_context) y = residual(y, *cross_norm, [&](const Tensor& t) { return (*cross)(t, call.cross); });
+  return residual(y, mlp_norm, [&](const Tensor& t) { return down(activate(up(t), config.activation)); });
+}
+
+}  // namespace limn

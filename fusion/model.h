@@ -1,0 +1,35 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+
+#include "core/json.h"
+#include "fusion/captioner.h"
+
+namespace limn {
+
+/// A model is its capabilities: what is empty, it cannot do.
+struct Model {
+  std::string family;                    ///< "blip", "limn", ...
+  std::filesystem::path folder;
+  Placement placement;
+  std::int64_t parameters = 0;           ///< number of weights
+  std::optional<Captioner> captioner;
+};
+
+/// One public family: how its folders are recognised and opened. One file each in fusion/families.
+struct Family {
+  const char* name;
+  const char* source;                    ///< paper or repository
+  bool (*matches)(const Json& config);   ///< reads model_type and architectures, never weight names
+  Model (*open)(const std::filesystem::path& folder, const Json& config, const Placement& placement);
+};
+
+/// All families, in the order in which they are asked.
+std::span<const Family> families();
+
+/// Opens a hub-style model folder.
+/// @throws CheckpointError naming file and key, or all faults of the weights at once
+Model open_model(const std::filesystem::path& folder, const Placement& placement = {});
+
+}  // namespace limn
