@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "core/error.h"
+
+namespace limn {
+
+/// A whole file's bytes; pipes and devices are read to their end.
+/// @throws InputError naming the file and the system's reason
+std::string read_file(const std::filesystem::path& file);
+
+/// Writes a whole file so that no reader ever sees half of it: a temporary name in the same folder, flushed to the
+/// disk, renamed. A symbolic link is written through; a device or pipe is written directly. On failure the temporary
+/// file is removed and an existing file is left as it was.
+/// @throws WriteError naming the file and the system's reason
+void write_file(const std::filesystem::path& file, std::string_view bytes);
+
+/// The same from several pieces, written one after the other.
+void write_file(const std::filesystem::path& file, std::span<const std::string_view> pieces);
+
+/// A regular file mapped into memory. The mapping is private: nothing done to the bytes reaches the file. The file
+/// must not shrink while it is mapped (the system raises SIGBUS then).
+class MappedFile {
+ public:
+  /// @throws InputError naming the file and the system's reason; folders and devices are refused
+  explicit MappedFile(const std::filesystem::path& file);
+  ~MappedFile();
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+
+  std::string_view bytes() const { return {data_, size_}; }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+  const char* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+}  // namespace limn
