@@ -1,0 +1,44 @@
+#pragma once
+
+#include <filesystem>
+#include <iosfwd>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace limn {
+
+/// Which pictures a command works on, as the user says it.
+struct InputOptions {
+  std::vector<std::string> paths;  ///< files, folders, quoted globs (`*`, `?`, `[a-z]`, `**` for any folders)
+  std::string files_from;          ///< a file that lists paths, one a line; "-": standard input; "": none
+  bool zero_separated = false;     ///< that list is separated by NUL bytes, as `find -print0` writes it
+  bool recursive = false;          ///< look into the folders' subfolders too
+};
+
+/// A picture to work on, or, where `error` is not empty, why there is none under that name.
+struct Input {
+  std::filesystem::path path;
+  std::string error;
+};
+
+struct Inputs {
+  std::vector<Input> items;        ///< in the order given; a folder's files by name; each file once
+  std::vector<std::string> notes;  ///< what was left out, in sentences
+  bool single = false;             ///< exactly one file was named: results need not repeat its name
+};
+
+/// Whether a file's name ends like a picture that this build decodes.
+bool has_picture_extension(const std::filesystem::path& file);
+
+/// Finds the pictures. Files named one by one are taken as they are, whatever their extension; folders and globs give
+/// only what looks like a picture, hidden files and folders left out. What does not exist, cannot be listed, or yields
+/// nothing becomes an item with an error, so that it is reported in its place.
+/// @param standard_input  read where `files_from` is "-"
+/// @throws UsageError where no input is given; InputError where the list cannot be read
+Inputs find_inputs(const InputOptions& options, std::istream& standard_input);
+
+/// Whether `path` matches a glob: `*` and `?` within a name, `[abc]`, `**` any number of folders.
+bool glob_matches(std::string_view pattern, std::string_view path);
+
+}  // namespace limn
