@@ -1,0 +1,128 @@
+#include "text/unicode.h"
+
+#include <unicode/locid.h>
+#include <unicode/uchar.h>
+#include <unicode/unistr.h>
+#include <unicode/utf8.h>
+
+#include <algorithm>
+
+namespace limn {
+
+namespace {
+
+bool is_ascii(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+}
+
+const std::uint8_t* bytes(std::string_view text) { return reinterpret_cast<const std::uint8_t*>(text.data()); }
+
+}  // namespace
+
+bool is_valid_utf8(std::string_view text) {
+  if (is_ascii(text)) return true;
+  const auto length = static_cast<std::int64_t>(text.size());
+  for (std::int64_t at = 0; at < length;) {
+    UChar32 c;
+    U8_NEXT(bytes(text), at, length, c);
+    if (c < 0) return false;
+  }
+  return true;
+}
+
+std::string valid_utf8(std::string_view text) {
+  if (is_valid_utf8(text)) return std::string(text);
+  std::string result;
+  const auto length = static_cast<std::int64_t>(text.size());
+  for (std::int64_t at = 0; at < length;) {
+    UChar32 c;
+    U8_NEXT_OR_FFFD(bytes(text), at, length, c);
+    append_utf8(result, static_cast<char32_t>(c));
+  }
+  return result;
+}
+
+char32_t next_code_point(std::string_view text, std::size_t& at) {
+  UChar32 c;
+  U8_NEXT_OR_FFFD(bytes(text), at, text.size(), c);
+  return static_cast<char32_t>(c);
+}
+
+char32_t previous_code_point(std::string_view text, std::size_t& at) {
+  auto place = static_cast<std::int32_t>(std::min<std::size_t>(at, 8));  // a code point has at most four bytes
+  const std::string_view tail = text.substr(at - static_cast<std::size_t>(place), static_cast<std::size_t>(place));
+  const std::int32_t before = place;
+  UChar32 c;
+  U8_PREV_OR_FFFD(bytes(tail), 0, place, c);
+  at -= static_cast<std::size_t>(before - place);
+  return static_cast<char32_t>(c);
+}
+
+void append_utf8(std::string& text, char32_t code_point) {
+  std::uint8_t buffer[U8_MAX_LENGTH];
+  std::int32_t size = 0;
+  U8_APPEND_UNSAFE(buffer, size, static_cast<UChar32>(code_point));
+  text.append(reinterpret_cast<const char*>(buffer), static_cast<std::size_t>(size));
+}
+
+std::u32string utf32(std::string_view text) {
+  std::u32string result;
+  result.reserve(text.size());
+  for (std::size_t at = 0; at < text.size();) result.push_back(next_code_point(text, at));
+  return result;
+}
+
+std::string utf8(std::u32string_view text) {
+  std::string result;
+  result.reserve(text.size());
+  for (const char32_t c : text) append_utf8(result, c);
+  return result;
+}
+
+bool is_space(char32_t code_point) { return u_isUWhiteSpace(static_cast<UChar32>(code_point)); }
+
+bool is_word(char32_t code_point) {
+  const auto c = static_cast<UChar32>(code_point);
+  if (u_hasBinaryProperty(c, UCHAR_ALPHABETIC) || u_hasBinaryProperty(c, UCHAR_JOIN_CONTROL)) return true;
+  return (U_GET_GC_MASK(c) & (U_GC_M_MASK | U_GC_ND_MASK | U_GC_PC_MASK)) != 0;
+}
+
+bool begins_with_word(std::string_view text) {
+  std::size_t at = 0;
+  return !text.empty() && is_word(next_code_point(text, at));
+}
+
+bool ends_in_word(std::string_view text) {
+  std::size_t at = text.size();
+  return !text.empty() && is_word(previous_code_point(text, at));
+}
+
+std::size_t space_at_begin(std::string_view text) {
+  std::size_t space = 0;
+  for (std::size_t at = 0; at < text.size(); space = at)
+    if (!is_space(next_code_point(text, at))) break;
+  return space;
+}
+
+std::size_t space_at_end(std::string_view text) {
+  std::size_t begin = text.size();
+  for (std::size_t at = begin; at > 0; begin = at)
+    if (!is_space(previous_code_point(text, at))) break;
+  return text.size() - begin;
+}
+
+std::string python_lower(std::string_view text) {
+  if (is_ascii(text)) {
+    std::string result(text);
+    for (char& c : result)
+      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    return result;
+  }
+  std::string result;
+  icu::UnicodeString::fromUTF8(icu::StringPiece(text.data(), static_cast<std::int32_t>(text.size())))
+      .toLower(icu::Locale::getRoot())
+      .toUTF8String(result);
+  return result;
+}
+
+}  // namespace limn
