@@ -1,0 +1,6 @@
+#pragma once
+
+#include "tests/goldens/runner.h"
+
+// One function per kind of case, each field's in its own kinds_<field>.cpp; kinds.cpp has the table.
+namespace limn::golden {}  // namespace limn::golden
