@@ -6,5 +6,8 @@
 using Catch::Matchers::ContainsSubstring;
 #else
 #include <catch2/catch.hpp>
+namespace Catch {
+using Detail::Approx;  // its place in v3
+}
 inline auto ContainsSubstring(const std::string& text) { return Catch::Matchers::Contains(text); }
 #endif
