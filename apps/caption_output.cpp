@@ -20,7 +20,7 @@ std::string number_text(double value, const char* format) {
 
 Json finite(double value) { return std::isfinite(value) ? Json(value) : Json(); }
 
-std::string json_line(const CaptionRecord& record) {
+std::string json_line(const CaptionResult& record) {
   Json line = Json::object({{"path", record.path.string()}});
   if (!record.error.empty()) return line.set("error", record.error).dump() + "\n";
   const ScoredCaption& best = record.captions.at(0);
@@ -42,7 +42,7 @@ std::string one_line(std::string text) {
   return text;
 }
 
-std::string text_lines(const CaptionRecord& record, const CaptionFormat& format, bool single) {
+std::string text_lines(const CaptionResult& record, const CaptionFormat& format, bool single) {
   std::string lines;
   if (!record.error.empty() || record.withheld) return lines;
   for (const ScoredCaption& caption : record.captions) {
@@ -62,7 +62,7 @@ std::string csv_field(const std::string& text) {
   return quoted + "\"";
 }
 
-std::string csv_lines(const CaptionRecord& record) {
+std::string csv_lines(const CaptionResult& record) {
   const std::string path = csv_field(record.path.string());
   if (!record.error.empty()) return path + ",,,," + csv_field(record.error) + "\n";
   std::string lines;
@@ -115,7 +115,7 @@ std::string url_path(const std::string& path) {
   return result;
 }
 
-std::string html_line(const CaptionRecord& record) {
+std::string html_line(const CaptionResult& record) {
   if (!record.error.empty() || record.withheld) return {};
   return "<img src=\"" + url_path(record.path.string()) + "\" alt=\"" +
          html_escaped(one_line(record.captions.at(0).text)) + "\">\n";
@@ -145,9 +145,9 @@ std::int64_t trailing_number(const std::filesystem::path& path) {
 }
 
 template <typename Key, typename Of>
-bool all_different(const std::vector<const CaptionRecord*>& records, const Of& of) {
+bool all_different(const std::vector<const CaptionResult*>& records, const Of& of) {
   std::set<Key> keys;
-  for (const CaptionRecord* record : records)
+  for (const CaptionResult* record : records)
     if (!keys.insert(of(record->path)).second) return false;
   return true;
 }
@@ -161,7 +161,7 @@ std::string dress(const std::string& text, const CaptionFormat& format) {
   return format.prefix + result + format.suffix;
 }
 
-std::string render(const CaptionRecord& record, const CaptionFormat& format, bool single) {
+std::string render(const CaptionResult& record, const CaptionFormat& format, bool single) {
   switch (format.style) {
     case CaptionStyle::json:
       return json_line(record);
@@ -195,17 +195,17 @@ std::string printable(const std::filesystem::path& path) {
   return result;
 }
 
-std::string coco_results(const std::vector<CaptionRecord>& records) {
-  std::vector<const CaptionRecord*> told;
-  for (const CaptionRecord& record : records)
+std::string coco_results(const std::vector<CaptionResult>& records) {
+  std::vector<const CaptionResult*> told;
+  for (const CaptionResult& record : records)
     if (record.error.empty() && !record.withheld) told.push_back(&record);
   const auto name = [](const std::filesystem::path& path) { return path.filename().string(); };
   const bool numbered = std::all_of(told.begin(), told.end(),
-                                    [](const CaptionRecord* record) { return trailing_number(record->path) >= 0; }) &&
+                                    [](const CaptionResult* record) { return trailing_number(record->path) >= 0; }) &&
                         all_different<std::int64_t>(told, trailing_number);
   const bool named = all_different<std::string>(told, name);
   std::string text = "[";
-  for (const CaptionRecord* record : told) {
+  for (const CaptionResult* record : told) {
     const Json id = numbered ? Json(trailing_number(record->path))
                     : named  ? Json(name(record->path))
                              : Json(record->path.string());

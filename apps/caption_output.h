@@ -33,7 +33,7 @@ struct ScoredCaption {
 };
 
 /// What became of one picture.
-struct CaptionRecord {
+struct CaptionResult {
   std::filesystem::path path;
   std::string error;                    ///< not empty: no caption, and why
   std::vector<ScoredCaption> captions;  ///< best first; dressed already
@@ -47,7 +47,7 @@ std::string dress(const std::string& text, const CaptionFormat& format);
 /// One record in the chosen style, each line ended by a newline; "" where the style has nothing to say (text and html
 /// leave out errors and withheld captions, which go to the notes).
 /// @param single  the only picture: text does not repeat its path
-std::string render(const CaptionRecord& record, const CaptionFormat& format, bool single);
+std::string render(const CaptionResult& record, const CaptionFormat& format, bool single);
 
 /// What stands above all records: the CSV header, else "".
 std::string render_header(CaptionStyle style);
@@ -58,7 +58,7 @@ std::string printable(const std::filesystem::path& path);
 /// The COCO result format, `[{"image_id": 391895, "caption": "a man riding a bike"}, …]`. Identifiers are the numbers
 /// that the file names end with (COCO_val2014_000000391895.jpg) where every name ends with one and no two are equal;
 /// else the file names; else, where those repeat, the paths.
-std::string coco_results(const std::vector<CaptionRecord>& records);
+std::string coco_results(const std::vector<CaptionResult>& records);
 
 /// A results file of earlier runs (JSON lines), for --resume.
 struct EarlierResults {

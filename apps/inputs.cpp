@@ -23,10 +23,10 @@ std::string lower_extension(const fs::path& file) {
   return extension;
 }
 
-/// Pictures that people have and OpenCV does not decode: counted, so that nobody wonders where they went.
+/// Pictures that people have and nothing here decodes: counted, so that nobody wonders where they went.
 bool has_foreign_extension(const fs::path& file) {
-  static const std::set<std::string> known = {".gif", ".heic", ".heif", ".avif", ".jxl", ".svg", ".psd",
-                                              ".cr2", ".cr3",  ".nef",  ".arw",  ".dng", ".orf", ".rw2"};
+  static const std::set<std::string> known = {".heic", ".heif", ".avif", ".jxl", ".svg", ".psd", ".cr2",
+                                              ".cr3",  ".nef",  ".arw",  ".dng", ".orf", ".rw2"};
   return known.count(lower_extension(file)) > 0;
 }
 
@@ -75,7 +75,7 @@ class Finder {
   Inputs finish() {
     if (foreign_ > 0)
       found_.notes.push_back(std::to_string(foreign_) + (foreign_ == 1 ? " file" : " files") +
-                             " left out: GIF, HEIC, AVIF and camera raw formats are not decoded");
+                             " left out: HEIC, AVIF, SVG and camera raw formats are not decoded");
     return std::move(found_);
   }
 
@@ -168,9 +168,9 @@ std::vector<std::string> read_list(std::istream& stream, bool zero_separated) {
 }  // namespace
 
 bool has_picture_extension(const fs::path& file) {
-  static const std::set<std::string> known = {".jpg", ".jpeg", ".jpe",  ".jfif", ".png", ".webp", ".bmp",
-                                              ".dib", ".tif",  ".tiff", ".jp2",  ".pbm", ".pgm",  ".ppm",
-                                              ".pnm", ".pam",  ".pxm",  ".sr",   ".ras", ".hdr",  ".pic"};
+  static const std::set<std::string> known = {".jpg", ".jpeg", ".jpe",  ".jfif", ".png", ".gif", ".webp", ".bmp",
+                                              ".dib", ".tif",  ".tiff", ".jp2",  ".pbm", ".pgm", ".ppm",  ".pnm",
+                                              ".pam", ".pxm",  ".sr",   ".ras",  ".hdr", ".pic"};
   return known.count(lower_extension(file)) > 0;
 }
 

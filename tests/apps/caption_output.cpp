@@ -11,7 +11,7 @@ using namespace limn;
 
 namespace {
 
-CaptionRecord record(const std::string& path = "a/photo.jpg") {
+CaptionResult record(const std::string& path = "a/photo.jpg") {
   return {path,
           "",
           {{"a dog", -0.5, {1, 7, 2}, {-0.25, -0.75}}, {"a \"big\" dog, <really> & truly", -1.25, {}, {}}},
@@ -68,7 +68,7 @@ TEST_CASE("sentences", "[caption-output]") {
 }
 
 TEST_CASE("COCO results take numbers from names where all have one", "[caption-output]") {
-  const auto of = [](const std::string& path) { return CaptionRecord{path, "", {{"a dog", 0, {}, {}}}, false}; };
+  const auto of = [](const std::string& path) { return CaptionResult{path, "", {{"a dog", 0, {}, {}}}, false}; };
   CHECK(coco_results({of("x/COCO_val2014_000000391895.jpg"), of("12.png"), {"bad.jpg", "is no picture", {}, false}}) ==
         "[{\"image_id\":391895,\"caption\":\"a dog\"},\n {\"image_id\":12,\"caption\":\"a dog\"}]\n");
   CHECK(coco_results({of("cat1.jpg"), of("dog1.jpg")}) ==
