@@ -64,15 +64,15 @@ std::pair<Tensor, Tensor> KvCache::append(const Tensor& new_k, const Tensor& new
 
 void KvCache::reorder(const Tensor& parents) {
   if (!filled()) return;
-  k = k.narrow(2, 0, length).index_select(0, parents);
-  v = v.narrow(2, 0, length).index_select(0, parents);
+  k = k.index_select(0, parents);  // with the room ahead, so that the next rows find it
+  v = v.index_select(0, parents);
 }
 
 Tensor attend(const Tensor& q_in, const Tensor& k, const Tensor& v, const AttendOptions& options) {
   const auto [R, A, T, K] = dims<4>(q_in, "attend: q [R A T K]");
   const auto [P, A2, S, K2] = dims<4>(k, "attend: k [P A S K]");
-  if (A != A2 || K != K2 || P == 0 || R % P != 0)
-    throw InputError("attend: q " + shape_text(q_in.sizes()) + " does not fit k " + shape_text(k.sizes()));
+  if (A != A2 || K != K2 || P == 0 || R % P != 0 || k.sizes() != v.sizes())
+    throw InputError("attend: q " + shape_text(q_in.sizes()) + " does not fit k " + shape_text(k.sizes()) + " and v " + shape_text(v.sizes()));
   const std::int64_t group = R / P;
   Tensor q = q_in;
   if (group > 1) {  // rows of one source become query tokens of it: the source is never copied
@@ -92,8 +92,10 @@ Tensor attend(const Tensor& q_in, const Tensor& k, const Tensor& v, const Attend
     if (mask.defined()) extra = mask.scalar_type() == at::kBool ? mask : mask.to(q.scalar_type());
     result = at::scaled_dot_product_attention(q, k, v, extra, options.dropout, square && T > 1);
   }
-  if (group > 1) result = result.view({P, A, group, T, K}).transpose(1, 2).reshape({R, A, T, K});
-  return result;
+  if (group == 1) return result;
+  const auto ungrouped = [&](const Tensor& x) { return x.view({P, A, group, T, x.size(-1)}).transpose(1, 2).reshape({R, A, T, x.size(-1)}); };
+  if (options.weights) *options.weights = ungrouped(*options.weights);
+  return ungrouped(result);
 }
 
 Attention::Attention(const Weights& w, std::int64_t dim, std::int64_t heads_, std::int64_t context_dim)

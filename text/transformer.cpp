@@ -8,6 +8,10 @@ void TextState::reorder(const Tensor& parents) {
   for (KvCache& cache : self) cache.reorder(parents);
 }
 
+void TextState::keep_pictures(const Tensor& pictures) {
+  for (KvCache& cache : cross) cache.reorder(pictures);
+}
+
 TextTransformer::TextTransformer(const Weights& w, const TextConfig& c)
     : config(c), words(w / "words", c.vocab, c.dim), positions(w.get("positions.weight", {c.positions, c.dim})) {
   if (c.token_types > 0) token_types = w.get("token_types.weight", {c.token_types, c.dim});

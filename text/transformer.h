@@ -30,6 +30,8 @@ struct TextState {
   std::int64_t length = 0;          ///< tokens seen; positions go on from here
   /// Rows `parents` [R'] go on. Cross caches hold one row per picture and are not touched: parents stay within a picture.
   void reorder(const Tensor& parents);
+  /// Pictures that stay [P']: the cross caches' rows; reorder() is told of the rows that go with them.
+  void keep_pictures(const Tensor& pictures);
 };
 
 struct TextCall {
