@@ -81,6 +81,7 @@ Tensor attend(const Tensor& q_in, const Tensor& k, const Tensor& v, const Attend
     q = q.view({P, group, A, T, K}).transpose(1, 2).reshape({P, A, group * T, K});
   }
   Tensor mask = options.bias.defined() ? options.bias : options.mask;
+  while (mask.defined() && mask.dim() < 4) mask = mask.unsqueeze(0);
   const bool square = options.causal && T == S;
   if (options.causal && !square && T > 1) mask = causal_mask(T, S, q.device());
   Tensor result;
@@ -109,7 +110,7 @@ Attention::Attention(const Weights& w, std::int64_t dim, std::int64_t heads_, st
 }
 
 Tensor Attention::operator()(const Tensor& x, const AttentionCall& call) const {
-  const auto [B, T, D] = dims<3>(x, "Attention: x [B T D]");
+  dims<3>(x, "Attention: x [B T D]");
   Tensor q, k, v;
   if (in.size() == 1) {
     const auto parts = in[0](x).chunk(3, -1);  // 3 x [B T D]

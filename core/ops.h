@@ -36,5 +36,6 @@
 #include <ATen/ops/upsample_bicubic2d.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 
 #include <optional>

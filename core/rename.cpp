@@ -107,7 +107,9 @@ std::optional<std::string> apply(const Rename& row, const std::string& name) {
 
 Weights renamed(const TensorTable& foreign, std::span<const Rename> rows, const std::string& what, Placement placement) {
   TensorTable table;
-  WeightsOptions options{.placement = placement, .what = what};
+  WeightsOptions options;
+  options.placement = placement;
+  options.what = what;
   std::map<std::string, std::map<int, std::string>> parts;  // our name -> part -> foreign name
   std::map<std::string, int> expected;
   for (const auto& [name, stored] : foreign) {

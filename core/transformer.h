@@ -15,7 +15,7 @@ struct BlockConfig {
 };
 
 struct BlockCall {
-  AttentionCall self, cross;     ///< cross is left out where neither its context nor its cache is given
+  AttentionCall self = {}, cross = {};  ///< cross is left out where neither its context nor its cache is given
   double dropout = 0.0;          ///< on each part's output, in training
 };
 

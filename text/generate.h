@@ -20,7 +20,7 @@ struct GenerateOptions {
   double repetition_penalty = 1.0;     ///< above 1 makes every token that is there already less likely
   std::int64_t no_repeat_ngram = 0;    ///< no run of so many tokens comes twice; 0: off
   EarlyStopping early_stopping = EarlyStopping::no;
-  std::vector<std::vector<std::int64_t>> bad_words;  ///< token lists that must not appear
+  std::vector<std::vector<std::int64_t>> bad_words = {};  ///< token lists that must not appear
   bool sample = false;                 ///< draw tokens instead of taking the best
   double temperature = 1.0;
   std::int64_t top_k = 0;              ///< 0: off
@@ -29,9 +29,9 @@ struct GenerateOptions {
   std::uint64_t first_picture = 0;     ///< number of the first picture in the whole run: each has its own random stream
   std::int64_t end = -1;               ///< end token; -1: none
   /// Called with (row, token) as greedy or sampled tokens are chosen, row = picture x returned + sample; null: no streaming.
-  std::function<void(std::int64_t row, std::int64_t token)> on_token;
+  std::function<void(std::int64_t row, std::int64_t token)> on_token = nullptr;
   /// Asked once a step; true ends generation at once with what there is (Ctrl-C). Null: never.
-  std::function<bool()> stop;
+  std::function<bool()> stop = nullptr;
 };
 
 struct Sequence {

@@ -36,10 +36,10 @@ struct TextState {
 
 struct TextCall {
   TextState* state = nullptr;       ///< decoding in steps
-  Tensor context;                   ///< [P S C] cross-attended tokens; R rows may share P sources (R a multiple of P)
-  Tensor mask;                      ///< bool, true = may attend, broadcastable to [B A T S]; instead of the causal rule
-  Tensor positions;                 ///< [B T] int64; default: counted on from the state's length
-  Tensor token_types;               ///< [B T] int64; default 0
+  Tensor context = {};              ///< [P S C] cross-attended tokens; R rows may share P sources (R a multiple of P)
+  Tensor mask = {};                 ///< bool, true = may attend, broadcastable to [B A T S]; instead of the causal rule
+  Tensor positions = {};            ///< [B T] int64; default: counted on from the state's length
+  Tensor token_types = {};          ///< [B T] int64; default 0
   double dropout = 0.0;
 };
 

@@ -1,5 +1,7 @@
 #include "text/generate.h"
 
+#include <ATen/CPUGeneratorImpl.h>
+
 #include <cmath>
 #include <set>
 
@@ -25,7 +27,8 @@ TextTransformer small_decoder(std::int64_t context = 12) {
 }
 
 Tensor contexts(std::int64_t pictures) {
-  return at::randn({pictures, 9, 12}, at::make_generator<at::CPUGeneratorImpl>(11)) * 3;
+  at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(11);
+  return at::randn({pictures, 9, 12}, generator) * 3;
 }
 
 std::vector<Ids> prompts(std::int64_t pictures, Ids prompt = {kBegin}) { return std::vector<Ids>(static_cast<std::size_t>(pictures), prompt); }
@@ -234,7 +237,8 @@ TEST_CASE("draws follow the distribution and depend on nothing but seed, picture
   CHECK(sampled(7, 0)[0][0].ids != sampled(8, 0)[0][0].ids);
   CHECK(sampled(7, 0)[0][0].ids != sampled(7, 0)[0][1].ids);
   const Ids greedy = generate(decoder, contexts(2), prompts(2), options({}))[0][0].ids;
-  for (const Sequence& sequence : sampled(7, 1)[0]) CHECK(sequence.ids == greedy);
+  const auto narrow = sampled(7, 1);
+  for (const Sequence& sequence : narrow[0]) CHECK(sequence.ids == greedy);
 }
 
 TEST_CASE("a decoder without pictures is a language model", "[generate]") {
