@@ -58,13 +58,6 @@ char32_t previous_code_point(std::string_view text, std::size_t& at) {
   return static_cast<char32_t>(c);
 }
 
-void append_utf8(std::string& text, char32_t code_point) {
-  std::uint8_t buffer[U8_MAX_LENGTH];
-  std::int32_t size = 0;
-  U8_APPEND_UNSAFE(buffer, size, static_cast<UChar32>(code_point));
-  text.append(reinterpret_cast<const char*>(buffer), static_cast<std::size_t>(size));
-}
-
 std::u32string utf32(std::string_view text) {
   std::u32string result;
   result.reserve(text.size());

@@ -3,6 +3,8 @@
 #include <string>
 #include <string_view>
 
+#include "core/utf8.h"
+
 namespace limn {
 
 // UTF-8 and Unicode, by ICU. Functions take well-formed UTF-8 unless they say otherwise.
@@ -15,7 +17,6 @@ bool is_valid_utf8(std::string_view text);
 char32_t next_code_point(std::string_view text, std::size_t& at);
 /// The code point before `at`, which moves to its first byte.
 char32_t previous_code_point(std::string_view text, std::size_t& at);
-void append_utf8(std::string& text, char32_t code_point);
 std::u32string utf32(std::string_view text);
 std::string utf8(std::u32string_view text);
 
