@@ -2,10 +2,7 @@
 
 #include <sentencepiece_processor.h>
 
-#include <fstream>
-#include <sstream>
-
-#include "core/error.h"
+#include "core/files.h"
 #include "text/unicode.h"
 
 namespace limn {
@@ -13,14 +10,6 @@ namespace limn {
 namespace {
 
 constexpr const char* kPrefix = "\u2581";  // SentencePiece's visible space
-
-std::string read_bytes(const std::filesystem::path& file) {
-  std::ifstream stream(file, std::ios::binary);
-  std::ostringstream bytes;
-  bytes << stream.rdbuf();
-  if (!stream) throw CheckpointError(file.string() + ": cannot be read");
-  return bytes.str();
-}
 
 /// SigLIP's canonicalisation: the 32 characters of string.punctuation deleted, white space joined, ends stripped.
 /// Source: transformers, models/siglip/tokenization_siglip.py, canonicalize_text.
@@ -80,7 +69,7 @@ SentencePiece::SentencePiece(const std::filesystem::path& file, const SentencePi
 }
 
 void SentencePiece::load(const std::filesystem::path& file) {
-  const std::string bytes = read_bytes(file);
+  const std::string bytes = read_file(file);
   const auto complain = [&](const std::string& what) {
     throw CheckpointError(file.string() + ": is not a usable SentencePiece model: " + what);
   };
@@ -91,7 +80,7 @@ void SentencePiece::load(const std::filesystem::path& file) {
   if (const auto status = bare_.LoadFromSerializedProto(bare); !status.ok()) complain(status.ToString());
   for (int id = 0; id < model_.GetPieceSize(); ++id) {
     const std::string& piece = model_.IdToPiece(id);
-    if (!is_valid_utf8(piece)) complain("piece " + std::to_string(id) + " is not UTF-8");
+    if (find_invalid_utf8(piece) != std::string::npos) complain("piece " + std::to_string(id) + " is not UTF-8");
     add_piece(piece, id);
     const bool apart = model_.IsControl(id) || model_.IsUnknown(id);
     apart_.push_back(model_.IsControl(id));

@@ -27,7 +27,7 @@ std::vector<std::int64_t> Tokenizer::encode(std::string_view text, const EncodeO
   if (options.special) ids = impl.before;
   const auto before = static_cast<std::ptrdiff_t>(ids.size());
   const auto around = static_cast<std::int64_t>(options.special ? impl.before.size() + impl.behind.size() : 0);
-  if (is_valid_utf8(text)) {
+  if (find_invalid_utf8(text) == std::string_view::npos) {
     impl.encode(text, ids);
   } else {
     impl.encode(valid_utf8(text), ids);

@@ -1,11 +1,14 @@
 #include "text/unicode.h"
 
 #include <unicode/locid.h>
+#include <unicode/normalizer2.h>
 #include <unicode/uchar.h>
 #include <unicode/unistr.h>
 #include <unicode/utf8.h>
 
 #include <algorithm>
+
+#include "core/error.h"
 
 namespace limn {
 
@@ -19,19 +22,8 @@ const std::uint8_t* bytes(std::string_view text) { return reinterpret_cast<const
 
 }  // namespace
 
-bool is_valid_utf8(std::string_view text) {
-  if (is_ascii(text)) return true;
-  const auto length = static_cast<std::int64_t>(text.size());
-  for (std::int64_t at = 0; at < length;) {
-    UChar32 c;
-    U8_NEXT(bytes(text), at, length, c);
-    if (c < 0) return false;
-  }
-  return true;
-}
-
 std::string valid_utf8(std::string_view text) {
-  if (is_valid_utf8(text)) return std::string(text);
+  if (find_invalid_utf8(text) == std::string_view::npos) return std::string(text);
   std::string result;
   const auto length = static_cast<std::int64_t>(text.size());
   for (std::int64_t at = 0; at < length;) {
@@ -104,6 +96,27 @@ std::size_t space_at_end(std::string_view text) {
   return text.size() - begin;
 }
 
+std::string normalize(std::string_view text, Normal form) {
+  if (is_ascii(text)) return std::string(text);
+  UErrorCode status = U_ZERO_ERROR;
+  const bool compatible = form == Normal::nfkc || form == Normal::nfkd;
+  const bool compose = form == Normal::nfc || form == Normal::nfkc;
+  const auto* rules = icu::Normalizer2::getInstance(nullptr, compatible ? "nfkc" : "nfc",
+                                                    compose ? UNORM2_COMPOSE : UNORM2_DECOMPOSE, status);
+  std::string result;
+  if (U_SUCCESS(status)) {
+    icu::StringByteSink<std::string> sink(&result, static_cast<std::int32_t>(text.size()));
+    rules->normalizeUTF8(0, icu::StringPiece(text.data(), static_cast<std::int32_t>(text.size())), sink, nullptr,
+                         status);
+  }
+  if (U_FAILURE(status)) throw Error(std::string("ICU: ") + u_errorName(status));
+  return result;
+}
+
+bool is_ideograph(char32_t code_point) {
+  return u_hasBinaryProperty(static_cast<UChar32>(code_point), UCHAR_UNIFIED_IDEOGRAPH);
+}
+
 std::string python_lower(std::string_view text) {
   if (is_ascii(text)) {
     std::string result(text);
@@ -114,6 +127,14 @@ std::string python_lower(std::string_view text) {
   std::string result;
   icu::UnicodeString::fromUTF8(icu::StringPiece(text.data(), static_cast<std::int32_t>(text.size())))
       .toLower(icu::Locale::getRoot())
+      .toUTF8String(result);
+  return result;
+}
+
+std::string fold_case(std::string_view text) {
+  std::string result;
+  icu::UnicodeString::fromUTF8(icu::StringPiece(text.data(), static_cast<std::int32_t>(text.size())))
+      .foldCase()
       .toUTF8String(result);
   return result;
 }

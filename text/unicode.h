@@ -11,7 +11,6 @@ namespace limn {
 
 /// Well-formed UTF-8: each maximal ill-formed part of `text` becomes U+FFFD.
 std::string valid_utf8(std::string_view text);
-bool is_valid_utf8(std::string_view text);
 
 /// The code point at `at`, which moves behind it.
 char32_t next_code_point(std::string_view text, std::size_t& at);
@@ -28,7 +27,13 @@ bool ends_in_word(std::string_view text);
 std::size_t space_at_begin(std::string_view text);  ///< bytes
 std::size_t space_at_end(std::string_view text);    ///< bytes
 
+enum class Normal { nfc, nfd, nfkc, nfkd };
+std::string normalize(std::string_view text, Normal form);
+bool is_ideograph(
+    char32_t code_point);  ///< a unified ideograph: Chinese characters, kanji, hanja; not kana, not Hangul
+
 /// Python's str.lower(): full mappings; a final sigma becomes U+03C2.
 std::string python_lower(std::string_view text);
+std::string fold_case(std::string_view text);
 
 }  // namespace limn
