@@ -23,6 +23,7 @@ function(limn_library name)
   set_target_properties(limn_${name} PROPERTIES EXPORT_NAME ${name} POSITION_INDEPENDENT_CODE ON)
   target_include_directories(limn_${name} PUBLIC
     "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>" "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/limn>")
+  target_compile_features(limn_${name} PUBLIC cxx_std_20)
   target_link_libraries(limn_${name} ${ARGN})
   limn_compile_settings(limn_${name})
   if(name STREQUAL "core")
