@@ -40,6 +40,7 @@ struct TextCall {
   Tensor mask = {};                 ///< bool, true = may attend, broadcastable to [B A T S]; instead of the causal rule
   Tensor positions = {};            ///< [B T] int64; default: counted on from the state's length
   Tensor token_types = {};          ///< [B T] int64; default 0
+  Tensor* words_only = nullptr;     ///< receives the hidden states [B T D] ahead of the first cross-attending layer
   double dropout = 0.0;
 };
 

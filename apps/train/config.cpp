@@ -1,0 +1,172 @@
+#include "apps/train/config.h"
+
+#include <set>
+#include <sstream>
+#include <toml++/toml.h>
+
+#include "core/files.h"
+
+namespace limn {
+
+namespace {
+
+// One table of the file; what is not asked for by the end is an unknown key.
+class Section {
+ public:
+  Section(const toml::table& root, const std::string& name, const std::filesystem::path& file, std::set<std::string>& sections)
+      : where_(file.string() + ": [" + name + "]"), folder_(file.parent_path()) {
+    sections.insert(name);
+    if (const toml::node* node = root.get(name)) {
+      table_ = node->as_table();
+      if (!table_) throw InputError(where_ + ": expected a table");
+    }
+  }
+  void operator()(const char* key, std::int64_t& value, std::int64_t lowest) {
+    if (const auto* node = find(key)) {
+      const auto read = node->value_exact<std::int64_t>();
+      if (!read || *read < lowest) fail(key, "expected an integer of at least " + std::to_string(lowest));
+      value = *read;
+    }
+  }
+  void operator()(const char* key, double& value, double lowest, double highest) {
+    if (const auto* node = find(key)) {
+      const auto read = node->value<double>();
+      if (!read || !(*read >= lowest && *read <= highest)) fail(key, "expected a number from " + number(lowest) + " to " + number(highest));
+      value = *read;
+    }
+  }
+  void operator()(const char* key, bool& value) {
+    if (const auto* node = find(key)) {
+      const auto read = node->value_exact<bool>();
+      if (!read) fail(key, "expected true or false");
+      value = *read;
+    }
+  }
+  void operator()(const char* key, std::filesystem::path& value, bool must_exist) {
+    if (const auto* node = find(key)) {
+      const auto read = node->value_exact<std::string>();
+      if (!read) fail(key, "expected a path in quotes");
+      value = folder_ / *read;
+      if (must_exist && !std::filesystem::exists(value)) fail(key, value.string() + " does not exist");
+    }
+  }
+  void operator()(const char* key, std::vector<std::string>& values) {
+    if (const auto* node = find(key)) {
+      const auto* list = node->as_array();
+      if (!list) fail(key, "expected a list of texts");
+      values.clear();
+      for (const auto& item : *list) {
+        const auto text = item.value_exact<std::string>();
+        if (!text) fail(key, "expected a list of texts");
+        values.push_back(*text);
+      }
+    }
+  }
+  void finish() const {
+    if (!table_) return;
+    for (const auto& [key, node] : *table_)
+      if (!asked_.count(std::string(key.str()))) throw InputError(where_ + " " + std::string(key.str()) + ": unknown key (line " + std::to_string(node.source().begin.line) + ")");
+  }
+  [[noreturn]] void fail(const std::string& key, const std::string& what) const { throw InputError(where_ + " " + key + ": " + what); }
+
+ private:
+  static std::string number(double value) {
+    std::ostringstream text;
+    text << value;
+    return text.str();
+  }
+  const toml::node* find(const char* key) {
+    asked_.insert(key);
+    return table_ ? table_->get(key) : nullptr;
+  }
+  std::string where_;
+  std::filesystem::path folder_;
+  const toml::table* table_ = nullptr;
+  std::set<std::string> asked_;
+};
+
+}  // namespace
+
+TrainConfig read_train_config(const std::filesystem::path& file) {
+  toml::table root;
+  try {
+    root = toml::parse(read_file(file), file.string());
+  } catch (const toml::parse_error& error) {
+    throw InputError(file.string() + ": line " + std::to_string(error.source().begin.line) + ": " + std::string(error.description()));
+  }
+  TrainConfig c;
+  std::set<std::string> sections;
+  Section data(root, "data", file, sections), model(root, "model", file, sections), train(root, "train", file, sections), critical(root, "self_critical", file, sections);
+  for (const auto& [key, node] : root)
+    if (!sections.count(std::string(key.str()))) throw InputError(file.string() + ": [" + std::string(key.str()) + "]: unknown section");
+
+  data("train", c.train, true);
+  data("validation", c.validation, true);
+  data("validate_pictures", c.validate_pictures, 0);
+  if (c.train.empty()) data.fail("train", "is missing");
+
+  std::int64_t lite = 2, dim = 256, heads = 4, mlp = 1024, encoder_layers = 1, decoder_layers = 3, cross_from = 1, image = 224, positions = 64, contrast = 0;
+  std::vector<std::string> languages{"en"};
+  model("efficientnet_lite", lite, 0);
+  model("dim", dim, 8);
+  model("heads", heads, 1);
+  model("mlp", mlp, 8);
+  model("encoder_layers", encoder_layers, 0);
+  model("decoder_layers", decoder_layers, 1);
+  model("cross_from", cross_from, 0);
+  model("image_size", image, 32);
+  model("positions", positions, 8);
+  model("contrast_dim", contrast, 0);
+  model("languages", languages);
+  model("beams", c.model.beams, 1);
+  model("length_penalty", c.model.length_penalty, -10, 10);
+  model("max_new_tokens", c.model.max_new_tokens, 1);
+  model("tokenizer", c.tokenizer, true);
+  model("start", c.start, true);
+  model("stem_weights", c.stem_weights, true);
+  if (dim % heads) model.fail("heads", "do not divide dim");
+  if (c.start.empty() && c.tokenizer.empty()) model.fail("tokenizer", "is missing (or give start)");
+  if (c.start.empty() && c.stem_weights.empty()) model.fail("stem_weights", "is missing (or give start)");
+  c.model.vision = {.stem = efficientnet_lite(static_cast<int>(lite)), .image = image, .dim = dim, .heads = heads, .layers = encoder_layers, .mlp = mlp, .eps = 1e-5};
+  c.model.text = {.vocab = 0, .dim = dim, .heads = heads, .layers = decoder_layers, .mlp = mlp, .positions = positions, .context_dim = dim,
+                  .cross_from = cross_from, .eps = 1e-5, .causal = true, .pre_norm = true, .final_norm = true, .head = Head::tied};
+  c.model.contrast = contrast;
+  c.model.languages = languages;
+
+  train("out", c.out, false);
+  train("steps", c.steps, 1);
+  train("batch", c.batch, 1);
+  train("accumulate", c.accumulate, 1);
+  train("captions", c.captions, 1);
+  train("rate", c.rate, 0, 1);
+  train("weight_decay", c.weight_decay, 0, 1);
+  train("beta1", c.beta1, 0, 1);
+  train("beta2", c.beta2, 0, 1);
+  train("clip", c.clip, 0, 1e9);
+  train("smoothing", c.smoothing, 0, 1);
+  train("dropout", c.dropout, 0, 0.9);
+  train("warmup", c.warmup, 0);
+  train("final_rate", c.final_rate, 0, 1);
+  train("ema", c.ema, 0, 1);
+  train("contrast_weight", c.contrast_weight, 0, 100);
+  train("drop_cells", c.drop_cells, 0, 0.9);
+  train("views", c.views, 1);
+  train("smallest_crop", c.smallest_crop, 0.05, 1);
+  train("flip", c.flip);
+  train("bf16", c.bf16);
+  train("log_every", c.log_every, 1);
+  train("save_every", c.save_every, 1);
+  train("validate_every", c.validate_every, 1);
+  std::int64_t seed = 0;
+  train("seed", seed, 0);
+  c.seed = static_cast<std::uint64_t>(seed);
+  for (const auto& [missing, key] : {std::pair{c.out.empty(), "out"}, {c.steps == 0, "steps"}, {c.batch == 0, "batch"}})
+    if (missing) train.fail(key, "is missing");
+  critical("enabled", c.self_critical);
+  critical("samples", c.samples, 2);
+  critical("cross_entropy_weight", c.cross_entropy_weight, 0, 1);
+  for (const Section* section : {&data, &model, &train, &critical}) section->finish();
+  return c;
+}
+
+}  // namespace limn
