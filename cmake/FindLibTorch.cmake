@@ -45,6 +45,11 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
     list(APPEND _libraries "${LibTorch_CUDA_LIBRARY}" "${LibTorch_C10_CUDA_LIBRARY}")
   endif()
   list(APPEND _libraries "${LibTorch_C10_LIBRARY}")
+  # at::parallel_for is a template: without OpenMP in the including file it runs on one thread.
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    set_property(TARGET LibTorch::LibTorch PROPERTY INTERFACE_COMPILE_OPTIONS "$<$<COMPILE_LANGUAGE:CXX>:-fopenmp>")
+    list(APPEND _libraries -lgomp)
+  endif()
   set_target_properties(LibTorch::LibTorch PROPERTIES
     INTERFACE_INCLUDE_DIRECTORIES "${LibTorch_INCLUDE_DIR};${LibTorch_INCLUDE_DIR}/torch/csrc/api/include"
     INTERFACE_COMPILE_DEFINITIONS "AT_PER_OPERATOR_HEADERS"

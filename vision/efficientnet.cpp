@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "core/ops.h"
 
@@ -40,27 +41,33 @@ struct DepthwiseShape {
 // them. Taps outside the picture are left out instead of padding a copy.
 __attribute__((target_clones("avx512f", "avx2", "default"))) void depthwise_row(
     const float* in, const float* weight, const float* bias, float* out, std::int64_t row, std::int64_t columns, const DepthwiseShape& s) {
-  constexpr std::int64_t chunk = 16;
+  using Lanes = float __attribute__((vector_size(64)));  // compiled for 512, 256 or 128 bits
+  constexpr std::int64_t chunk = sizeof(Lanes) / sizeof(float);
   const std::int64_t y0 = row * s.stride - s.top, C = s.channels;
   const std::int64_t ky_begin = y0 < 0 ? -y0 : 0, ky_end = s.height - y0 < s.kernel ? s.height - y0 : s.kernel;
   for (std::int64_t column = 0; column < columns; ++column) {
     const std::int64_t x0 = column * s.stride - s.left;
     const std::int64_t kx_begin = x0 < 0 ? -x0 : 0, kx_end = s.width - x0 < s.kernel ? s.width - x0 : s.kernel;
-    for (std::int64_t c = 0; c < C; c += chunk) {
-      const std::int64_t lanes = C - c < chunk ? C - c : chunk;
-      float sum[chunk];
-      for (std::int64_t i = 0; i < lanes; ++i) sum[i] = bias[c + i];
+    std::int64_t c = 0;
+    for (; c + chunk <= C; c += chunk) {
+      Lanes sum, source, factor;
+      std::memcpy(&sum, bias + c, sizeof sum);
       for (std::int64_t ky = ky_begin; ky < ky_end; ++ky)
         for (std::int64_t kx = kx_begin; kx < kx_end; ++kx) {
-          const float* source = in + ((y0 + ky) * s.width + x0 + kx) * C + c;
-          const float* factor = weight + (ky * s.kernel + kx) * C + c;
-          if (lanes == chunk) {
-            for (std::int64_t i = 0; i < chunk; ++i) sum[i] += source[i] * factor[i];
-          } else {
-            for (std::int64_t i = 0; i < lanes; ++i) sum[i] += source[i] * factor[i];
-          }
+          std::memcpy(&source, in + ((y0 + ky) * s.width + x0 + kx) * C + c, sizeof source);
+          std::memcpy(&factor, weight + (ky * s.kernel + kx) * C + c, sizeof factor);
+          sum += source * factor;
         }
-      for (std::int64_t i = 0; i < lanes; ++i) out[column * C + c + i] = std::min(std::max(sum[i], 0.0f), 6.0f);
+      sum = sum > 0.0f ? sum : 0.0f;
+      sum = sum < 6.0f ? sum : 6.0f;
+      std::memcpy(out + column * C + c, &sum, sizeof sum);
+    }
+    for (; c < C; ++c) {
+      float sum = bias[c];
+      for (std::int64_t ky = ky_begin; ky < ky_end; ++ky)
+        for (std::int64_t kx = kx_begin; kx < kx_end; ++kx)
+          sum += in[((y0 + ky) * s.width + x0 + kx) * C + c] * weight[(ky * s.kernel + kx) * C + c];
+      out[column * C + c] = std::min(std::max(sum, 0.0f), 6.0f);
     }
   }
 }
