@@ -1,7 +1,5 @@
 #include "apps/train/objective.h"
 
-#include <ATen/ops/cross_entropy_loss.h>
-
 #include "core/ops.h"
 
 namespace limn {
