@@ -31,6 +31,8 @@ struct Captioner {
   /// Begin token and prompt as ids. @throws InputError for a language that the model lacks
   std::function<std::vector<std::int64_t>(const std::string& prompt, const std::string& language)> begin;
   std::int64_t end = -1;                               ///< end token
+  /// The tokenizer's text as people write it; null: as it is.
+  std::function<std::string(std::string_view text)> spelled = nullptr;
   GenerateOptions defaults;                            ///< beams, lengths and penalty that suit the model
   Placement placement;
 

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <iosfwd>
+
+namespace limn {
+
+struct TrainOptions {
+  std::filesystem::path config;        ///< TOML file: apps/train/config.h
+  bool resume = true;                  ///< go on from the run folder's checkpoint where there is one
+  std::int64_t stop_after = 0;         ///< end after this many steps of this call, with a checkpoint; 0: run to the end
+  std::function<bool()> stop;          ///< asked every step; true: checkpoint and end (Ctrl-C)
+};
+
+/// Trains the house model. The run folder receives checkpoint.safetensors, metrics.jsonl (a line per log step),
+/// loss.png and best/, a complete model folder of the averaged weights that validated best.
+/// Every random choice is a function of seed and step, so a run that was killed and resumed gives the weights of an
+/// unbroken one bit for bit (CPU, fixed threads).
+/// @return exit code: 0 done, 130 stopped
+int train(const TrainOptions& options, std::ostream& out, std::ostream& notes);
+
+}  // namespace limn

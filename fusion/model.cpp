@@ -1,0 +1,31 @@
+#include "fusion/model.h"
+
+namespace limn {
+
+extern const Family kBlip, kLimn;  // fusion/families
+
+std::span<const Family> families() {
+  static const Family all[] = {kLimn, kBlip};
+  return all;
+}
+
+Model open_model(const std::filesystem::path& folder, const Placement& placement) {
+  if (!std::filesystem::is_directory(folder)) throw CheckpointError(folder.string() + ": no such model folder");
+  const std::filesystem::path file = folder / "config.json";
+  if (!std::filesystem::exists(file)) throw CheckpointError(folder.string() + ": has no config.json; a model folder as on the hub is expected");
+  try {
+    const Json config = Json::read(file);
+    std::string known;
+    for (const Family& family : families()) {
+      if (family.matches(config)) return family.open(folder, config, placement);
+      known += (known.empty() ? "" : ", ") + std::string(family.name);
+    }
+    const Json architectures = config["architectures"];
+    throw CheckpointError(file.string() + ": model_type is " + config["model_type"].dump() +
+                          (architectures.is_array() ? " with architectures " + architectures.dump() : "") + "; families that Limn opens: " + known);
+  } catch (const InputError& error) {  // a fault of the file, not of the caller's data
+    throw CheckpointError(error.what());
+  }
+}
+
+}  // namespace limn
