@@ -2,6 +2,11 @@
 
 namespace limn::golden {
 
-std::span<const Kind> kinds() { return {}; }
+std::span<const Kind> kinds() {
+  static constexpr Kind kKinds[] = {
+      {"preprocess", run_preprocess},
+  };
+  return kKinds;
+}
 
 }  // namespace limn::golden

@@ -1,0 +1,37 @@
+#include "core/ops.h"
+#include "tests/goldens/kinds.h"
+#include "vision/preprocess.h"
+
+namespace limn::golden {
+namespace {
+
+// The model folder's own configuration; where it has none, what golden.json repeats.
+Preprocess configuration(Folder& folder) {
+  const auto model = folder.model_folder();
+  if (std::filesystem::exists(model / "preprocessor_config.json")) return read_preprocess(model);
+  if (std::filesystem::exists(model / "open_clip_config.json"))
+    return read_open_clip_preprocess(Json::read(model / "open_clip_config.json"));
+  return read_preprocess(folder.json().at("preprocessor_config"));
+}
+
+Tensor pixels_of(const Preprocess& preprocess, const Image& image) {
+  return preprocess.normalise(preprocess(image).unsqueeze(0));  // [1 3 H W]
+}
+
+}  // namespace
+
+void run_preprocess(GoldenCase& current) {
+  Preprocess preprocess = current.folder.keep<Preprocess>([&] { return configuration(current.folder); });
+  const Image image = read_image(current.file("image"));
+  current.compare("pixels", pixels_of(preprocess, image));
+  if (current.has("resized")) current.compare("resized", preprocess.resized(image).unsqueeze(0));
+  if (current.has("pixels_over_white"))
+    current.compare("pixels", pixels_of(preprocess, read_image(current.file("image"), {.alpha = Alpha::over_white})),
+                    "pixels_over_white");
+  if (current.has("resized_across_first")) {
+    preprocess.order = PassOrder::across_first;
+    current.compare("resized", preprocess.resized(image).unsqueeze(0), "resized_across_first");
+  }
+}
+
+}  // namespace limn::golden
