@@ -118,7 +118,7 @@ std::vector<std::uint8_t> decompress(Reader& reader, std::size_t size) {
 std::vector<std::int64_t> row_order(std::int64_t height, bool interlaced) {
   std::vector<std::int64_t> order;
   if (interlaced) {
-    for (const auto [start, step] : {std::pair{0, 8}, {4, 8}, {2, 4}, {1, 2}})
+    for (const auto& [start, step] : {std::pair{0, 8}, {4, 8}, {2, 4}, {1, 2}})
       for (std::int64_t y = start; y < height; y += step) order.push_back(y);
   } else {
     for (std::int64_t y = 0; y < height; ++y) order.push_back(y);
