@@ -19,8 +19,9 @@ struct Format {
   Decoder decode;
 };
 
-bool is_pnm(std::string_view head) {
-  return head.size() >= 3 && head[0] == 'P' && std::string_view("123456fF").find(head[1]) != head.npos &&
+// "P" and a kind out of `kinds`, then white space or a comment.
+bool is_pnm(std::string_view head, std::string_view kinds) {
+  return head.size() >= 3 && head[0] == 'P' && kinds.find(head[1]) != head.npos &&
          std::string_view(" \t\r\n#").find(head[2]) != head.npos;
 }
 
@@ -41,9 +42,13 @@ constexpr Format kFormats[] = {
     {"GIF", [](std::string_view h) { return h.starts_with("GIF87a") || h.starts_with("GIF89a"); }, decode_gif},
     {"WebP", [](std::string_view h) { return h.starts_with("RIFF") && h.substr(8).starts_with("WEBP"); }, decode_webp},
     {"TIFF", is_tiff, decode_tiff},
-    {"BMP", [](std::string_view h) { return h.starts_with("BM"); }, decode_with_opencv},
-    {"PNM", is_pnm, decode_with_opencv},
+    {"BMP", [](std::string_view h) { return h.starts_with("BM"); }, decode_bmp},
+    {"PNM", [](std::string_view h) { return is_pnm(h, "123456"); }, decode_pnm},
     {"JPEG 2000", is_jpeg2000, decode_with_opencv},
+    {"PAM, PFM", [](std::string_view h) { return is_pnm(h, "7fF"); }, decode_with_opencv},
+    {"Sun raster", [](std::string_view h) { return h.starts_with("\x59\xA6\x6A\x95"); }, decode_with_opencv},
+    {"Radiance", [](std::string_view h) { return h.starts_with("#?RA") || h.starts_with("#?RGBE"); },
+     decode_with_opencv},
 };
 
 Raster decode_raster(const Encoded& file) {

@@ -43,7 +43,9 @@ Raster decode_png(const Encoded& file);
 Raster decode_gif(const Encoded& file);
 Raster decode_tiff(const Encoded& file);
 Raster decode_webp(const Encoded& file);
-/// What only OpenCV reads here: BMP, PNM, JPEG 2000, Sun raster, Radiance.
+Raster decode_bmp(const Encoded& file);
+Raster decode_pnm(const Encoded& file);
+/// What is left to OpenCV: JPEG 2000, Sun raster, Radiance, PAM, PFM.
 Raster decode_with_opencv(const Encoded& file);
 
 /// uint8 [H W 3]. Alpha is dropped, palettes are looked up, CMYK is multiplied out. Source: Pillow's Convert.c.
