@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "text/byte_trie.h"
+
 namespace limn {
 
 /// A token that is found in a text as it stands, before the model sees the rest.
@@ -36,14 +38,8 @@ class AddedTokens {
   bool empty() const { return tokens_.empty(); }
 
  private:
-  struct Node {
-    std::vector<std::pair<unsigned char, std::uint32_t>> next;  // sorted by byte
-    std::int32_t token = -1;                                    // index into tokens_
-  };
-  std::int32_t longest_match(std::string_view text) const;
-
   std::vector<AddedToken> tokens_;
-  std::vector<Node> nodes_;
+  ByteTrie trie_;         // index into tokens_
   bool first_[256] = {};  // bytes that a token begins with
 };
 

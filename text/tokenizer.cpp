@@ -15,7 +15,7 @@ void TokenizerImpl::add_piece(const std::string& piece, std::int64_t id) {
 }
 
 std::int64_t TokenizerImpl::find(std::string_view piece) const {
-  const auto found = by_piece.find(std::string(piece));
+  const auto found = by_piece.find(piece);
   return found == by_piece.end() ? -1 : found->second;
 }
 

@@ -3,6 +3,7 @@
 
 #include "core/json.h"
 #include "text/sentencepiece.h"
+#include "text/tokenizer_json.h"
 
 namespace limn {
 
@@ -68,6 +69,7 @@ Tokenizer open_tokenizer(const fs::path& path) {
       if (folder.family == "limn") return Tokenizer(open_limn(folder));
       return Tokenizer(read_sentencepiece(path / "tokenizer.model", {}));
     }
+    if (fs::exists(path / "tokenizer.json")) return Tokenizer(read_tokenizer_json(path / "tokenizer.json"));
   } catch (const InputError& error) {
     throw CheckpointError(error.what());
   }

@@ -12,6 +12,13 @@ namespace limn {
 
 using Ids = std::vector<std::int64_t>;
 
+/// Lets a map of strings be asked with a view.
+struct TextHash {
+  using is_transparent = void;
+  std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+};
+using Vocabulary = std::unordered_map<std::string, std::int64_t, TextHash, std::equal_to<>>;
+
 /// What stands behind a Tokenizer. Readers fill the public fields; a model answers the two questions below.
 /// Immutable once a Tokenizer holds it.
 class TokenizerImpl {
@@ -25,7 +32,7 @@ class TokenizerImpl {
   virtual std::string decode(std::span<const std::int64_t> ids) const = 0;
 
   std::vector<std::string> pieces;  ///< by id; "" where an id has no text
-  std::unordered_map<std::string, std::int64_t> by_piece;
+  Vocabulary by_piece;
   std::unordered_set<std::int64_t> skipped;  ///< special ids that decode leaves out
   Ids before, behind;                        ///< the family's special tokens around a text
   SpecialIds special;

@@ -14,13 +14,20 @@ namespace limn {
 
 namespace {
 
+const std::uint8_t* bytes(std::string_view text) { return reinterpret_cast<const std::uint8_t*>(text.data()); }
+
+/// Whether Unicode 8 knew the character.
+bool in_unicode_8(UChar32 c) {
+  UVersionInfo age;
+  u_charAge(c, age);
+  return age[0] >= 1 && age[0] <= 8;
+}
+
+}  // namespace
+
 bool is_ascii(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }
-
-const std::uint8_t* bytes(std::string_view text) { return reinterpret_cast<const std::uint8_t*>(text.data()); }
-
-}  // namespace
 
 std::string valid_utf8(std::string_view text) {
   if (find_invalid_utf8(text) == std::string_view::npos) return std::string(text);
@@ -70,6 +77,37 @@ bool is_word(char32_t code_point) {
   const auto c = static_cast<UChar32>(code_point);
   if (u_hasBinaryProperty(c, UCHAR_ALPHABETIC) || u_hasBinaryProperty(c, UCHAR_JOIN_CONTROL)) return true;
   return (U_GET_GC_MASK(c) & (U_GC_M_MASK | U_GC_ND_MASK | U_GC_PC_MASK)) != 0;
+}
+
+bool is_letter(char32_t code_point) { return (U_GET_GC_MASK(static_cast<UChar32>(code_point)) & U_GC_L_MASK) != 0; }
+bool is_mark(char32_t code_point) { return (U_GET_GC_MASK(static_cast<UChar32>(code_point)) & U_GC_M_MASK) != 0; }
+bool is_number(char32_t code_point) { return (U_GET_GC_MASK(static_cast<UChar32>(code_point)) & U_GC_N_MASK) != 0; }
+
+bool is_table_punctuation(char32_t code_point) {
+  const auto c = static_cast<UChar32>(code_point);
+  if (c < 0x80) return c > 0x20 && c < 0x7F && !u_isalnum(c);
+  return (U_GET_GC_MASK(c) & U_GC_P_MASK) != 0 && in_unicode_8(c);
+}
+
+bool is_table_nonspacing(char32_t code_point) {
+  const auto c = static_cast<UChar32>(code_point);
+  return c >= 0x300 && (U_GET_GC_MASK(c) & U_GC_MN_MASK) != 0 && in_unicode_8(c);
+}
+
+bool is_table_other(char32_t code_point) {
+  const auto c = static_cast<UChar32>(code_point);
+  const std::uint32_t category = U_GET_GC_MASK(c);
+  if (category & U_GC_CO_MASK)
+    return c == 0xE000 || c == 0xF8FF || c == 0xF0000 || c == 0xFFFFD || c == 0x100000 || c == 0x10FFFD;
+  return (category & (U_GC_CC_MASK | U_GC_CF_MASK)) != 0 && in_unicode_8(c);
+}
+
+void append_lower(std::string& text, char32_t code_point) {
+  if (code_point == 0x130) {
+    text += "i\u0307";  // the only full mapping that differs from the simple ones
+  } else {
+    append_utf8(text, static_cast<char32_t>(u_tolower(static_cast<UChar32>(code_point))));
+  }
 }
 
 bool begins_with_word(std::string_view text) {

@@ -19,8 +19,19 @@ char32_t previous_code_point(std::string_view text, std::size_t& at);
 std::u32string utf32(std::string_view text);
 std::string utf8(std::u32string_view text);
 
-bool is_space(char32_t code_point);  ///< the property White_Space: what \s and Rust's is_whitespace mean
-bool is_word(char32_t code_point);   ///< \w: letters, marks, decimal digits, connectors
+bool is_ascii(std::string_view text);
+bool is_space(char32_t code_point);      ///< the property White_Space: what \s and Rust's is_whitespace mean
+bool is_word(char32_t code_point);       ///< \w: letters, marks, decimal digits, connectors
+bool is_letter(char32_t code_point);     ///< \p{L}
+bool is_mark(char32_t code_point);       ///< \p{M}
+bool is_number(char32_t code_point);     ///< \p{N}
+bool is_ideograph(char32_t code_point);  ///< a unified ideograph: hanzi, kanji, hanja; not kana, not Hangul
+
+// Classes as the reference's table (the crate unicode_categories 0.1.1, Unicode 8) has them; later characters have
+// none.
+bool is_table_punctuation(char32_t code_point);  ///< P*, and every ASCII symbol
+bool is_table_nonspacing(char32_t code_point);   ///< Mn
+bool is_table_other(char32_t code_point);        ///< Cc, Cf, and of Co the first and last of each range only
 
 bool begins_with_word(std::string_view text);
 bool ends_in_word(std::string_view text);
@@ -29,9 +40,9 @@ std::size_t space_at_end(std::string_view text);    ///< bytes
 
 enum class Normal { nfc, nfd, nfkc, nfkd };
 std::string normalize(std::string_view text, Normal form);
-bool is_ideograph(
-    char32_t code_point);  ///< a unified ideograph: Chinese characters, kanji, hanja; not kana, not Hangul
 
+/// Lower case of one character alone (Rust's to_lowercase): full mappings, no context, so a final sigma stays plain.
+void append_lower(std::string& text, char32_t code_point);
 /// Python's str.lower(): full mappings; a final sigma becomes U+03C2.
 std::string python_lower(std::string_view text);
 std::string fold_case(std::string_view text);
