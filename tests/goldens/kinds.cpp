@@ -5,6 +5,9 @@ namespace limn::golden {
 std::span<const Kind> kinds() {
   static constexpr Kind kKinds[] = {
       {"preprocess", run_preprocess},
+      {"vision", run_vision},
+      {"logits", run_logits},
+      {"caption", run_caption},
   };
   return kKinds;
 }

@@ -6,5 +6,8 @@
 namespace limn::golden {
 
 void run_preprocess(GoldenCase& current);
+void run_vision(GoldenCase& current);
+void run_logits(GoldenCase& current);
+void run_caption(GoldenCase& current);
 
 }  // namespace limn::golden
