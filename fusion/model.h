@@ -36,6 +36,9 @@ struct Family {
 /// All families, in the order in which they are asked.
 std::span<const Family> families();
 
+/// The family that a config.json belongs to; null where there is none.
+const Family* find_family(const Json& config);
+
 /// Opens a hub-style model folder.
 /// @throws CheckpointError naming file and key, or all faults of the weights at once
 Model open_model(const std::filesystem::path& folder, const Placement& placement = {});

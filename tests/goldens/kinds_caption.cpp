@@ -7,7 +7,11 @@ namespace limn::golden {
 namespace {
 
 Model& opened(GoldenCase& current) {
-  return current.folder.keep<Model>([&] { return open_model(current.folder.model_folder()); });
+  return current.folder.keep<Model>([&] {
+    const std::filesystem::path folder = current.folder.model_folder();
+    if (!find_family(Json::read(folder / "config.json"))) throw NotRun("no family opens this model yet");
+    return open_model(folder);
+  });
 }
 
 template <typename Capability>
