@@ -12,8 +12,10 @@ constexpr UnicodeVersion kUnicode{6, 2};
 
 bool is_scanner_letter(char16_t c) {
   if (c < 0x80) return (c >= u'a' && c <= u'z') || (c >= u'A' && c <= u'Z');
-  if (c == 0x1885 || c == 0x1886) return true;                                   // letters then, marks now
-  if ((c >= 0x19B0 && c <= 0x19C0) || c == 0x19C8 || c == 0x19C9) return false;  // marks then, letters now
+  if (c == 0x1885 || c == 0x1886) return true;  // letters then, marks now
+  if ((c >= 0x19B0 && c <= 0x19C0) || c == 0x19C8 || c == 0x19C9 || c == 0x1CF2 || c == 0x1CF3) {
+    return false;  // marks then, letters now
+  }
   return (c < 0xD800 || c > 0xDFFF) && is_letter(c, kUnicode);
 }
 
@@ -36,8 +38,8 @@ bool is_word_mark(char16_t c) {
 
 // The vocabulary that the rules share. Small letters in literals match capitals too, capitals only themselves.
 struct Parts {
-  CharSet letter = is_scanner_letter;
-  CharSet digit = is_scanner_digit;
+  CharSet letter{is_scanner_letter};
+  CharSet digit{is_scanner_digit};
   CharSet latin = one_of(u"A-Za-z");
   CharSet latin_or_digit = one_of(u"A-Za-z0-9");
   CharSet plain = letter | digit;                // of words in the narrow sense
@@ -80,8 +82,8 @@ void add_words(const Parts& p, Rules& rules) {
   rules.push_back({u"'twas", PtbEdit::keep, {}, 3});
   rules.push_back({word_of(u"'tis gonna gotta lemme gimme wanna"), PtbEdit::keep, {}, 2});
   rules.push_back({p.tag, PtbEdit::spaces});
-  rules.push_back({word_of(u"&md; &mdash; &ndash;"), PtbEdit::drop});
-  rules.push_back({one_of(u"\u0096\u0097\u2013-\u2015"), PtbEdit::drop});
+  rules.push_back({word_of(u"&md; &mdash; &ndash;"), PtbEdit::mark});
+  rules.push_back({one_of(u"\u0096\u0097\u2013-\u2015"), PtbEdit::mark});
   rules.push_back({u"&amp;", PtbEdit::entities});
   rules.push_back(
       {Pattern(u"&") + (word_of(u"ht tl ur lr qc ql qr odq cdq") | (Pattern(u"#") + some(one_of(u"0-9")))) + u";"});
@@ -199,8 +201,8 @@ void add_marks(const Parts& p, Rules& rules) {
                        (maybe(plus + times(digit, 2, 4) + u".") + times(digit, 2, 4) + u"." + times(digit, 3, 4) +
                         u"." + times(digit, 3, 5)),
                    PtbEdit::smiley});
-  rules.push_back({word_of(u"\" &quot;"), PtbEdit::drop, p.latin_or_digit | one_of(u"$")});
-  rules.push_back({word_of(u"\" &quot; \u007F"), PtbEdit::drop});
+  rules.push_back({word_of(u"\" &quot;"), PtbEdit::quotes, p.latin_or_digit | one_of(u"$")});
+  rules.push_back({word_of(u"\" &quot;"), PtbEdit::quotes});
   rules.push_back({word_of(u"< > &lt; &gt;"), PtbEdit::entities});
   rules.push_back({maybe(one_of(u"<>")) + one_of(u":;=") + maybe(one_of(u"o*'-")) + one_of(u"()DPdpO\\{@|[]"),
                    PtbEdit::smiley, none_of(u"A-Za-z0-9")});
@@ -212,10 +214,10 @@ void add_marks(const Parts& p, Rules& rules) {
   rules.push_back({eye + u".[^x=" + any(none_of(u"<")) + u"<>]", PtbEdit::smiley});
   rules.push_back({one_of(u"(){}[]"), PtbEdit::brackets});
   rules.push_back({times(one_of(u"-"), 5)});
-  rules.push_back({times(one_of(u"-"), 1, 4), PtbEdit::drop});
+  rules.push_back({times(one_of(u"-"), 1, 4), PtbEdit::mark});
   rules.push_back(
       {times(one_of(u"."), 3, 5) | (times(Pattern(u".") + one_of(u" \u00A0"), 2, 4) + u".") | one_of(u"\u0085\u2026"),
-       PtbEdit::drop});
+       PtbEdit::mark});
   for (const char16_t* mark : {u"@", u"#", u"_", u"*"}) rules.push_back({some(one_of(mark))});
   rules.push_back({times(u"\\*", 1, 3)});
   rules.push_back({p.pause});
@@ -241,7 +243,7 @@ void add_compounds(const Parts& p, Rules& rules) {
 
 // What is left: quotes, symbols, white space, and all that the reference deletes with a warning.
 void add_rest(const Parts& p, Rules& rules) {
-  rules.push_back({u"'", PtbEdit::drop, p.latin + none_of(u" \t\n\r\u00A0")});
+  rules.push_back({u"'", PtbEdit::mark, p.latin + none_of(u" \t\n\r\u00A0")});
   rules.push_back({p.clitic, PtbEdit::quotes});
   rules.push_back({p.not_clitic, PtbEdit::quotes});
   rules.push_back({p.apostrophe | u"''" | times(one_of(u"`\u2018-\u201F\u0091-\u0094\u2039\u203A\u00AB\u00BB"), 1, 2),

@@ -10,7 +10,8 @@ namespace limn {
 /// What becomes of a matched piece of text.
 enum class PtbEdit {
   keep,
-  drop,          ///< white space, marks that never count, and what the scanner does not know
+  drop,          ///< white space, and what the scanner does not know
+  mark,          ///< becomes a mark that never counts
   soft_hyphens,  ///< U+00AD are taken out
   spaces,        ///< spaces become U+00A0
   smiley,        ///< spaces become U+00A0, round brackets -LRB- and -RRB-: telephone numbers too

@@ -44,7 +44,7 @@ struct Replacement {
   std::u16string_view from, to;
 };
 
-// Small letters of `from` stand for capitals too where it is one of the entities; &apos; is as it is.
+// Small letters of `from` stand for capitals too where it is one of the entities; &apos; and &quot; are exact.
 constexpr Replacement kReplacements[] = {
     {PtbEdit::soft_hyphens, u"\u00AD", u""},
     {PtbEdit::spaces, u" ", u"\u00A0"},
@@ -71,6 +71,8 @@ constexpr Replacement kReplacements[] = {
     {PtbEdit::fractions, u"\u00BE", u"3/4"},
     {PtbEdit::fractions, u"\u2153", u"1/3"},
     {PtbEdit::fractions, u"\u2154", u"2/3"},
+    {PtbEdit::quotes, u"\"", u"''"},
+    {PtbEdit::quotes, u"&quot;", u"''"},
     {PtbEdit::quotes, u"&apos;", u"'"},
     {PtbEdit::quotes, u"\u0091", u"`"},
     {PtbEdit::quotes, u"\u2018", u"`"},
@@ -90,6 +92,7 @@ constexpr Replacement kReplacements[] = {
 void edit_token(std::u16string& token, PtbEdit edit) {
   if (edit == PtbEdit::keep) return;
   if (edit == PtbEdit::drop) token.clear();
+  if (edit == PtbEdit::mark) token = u"--";
   const auto same = [edit](char16_t there, char16_t wanted) {
     const bool capital = edit == PtbEdit::entities && there >= u'A' && there <= u'Z';
     return (capital ? there - u'A' + u'a' : there) == wanted;
@@ -123,15 +126,17 @@ struct Found {
 Found longest_match(std::u16string_view text, std::size_t begin) {
   Found best;
   for (const PtbRule& rule : ptb_rules()) {
-    for (const std::size_t end : rule.body.ends(text, begin)) {
-      std::size_t length = end - begin;
-      if (rule.ahead) {
-        const Pattern::Ends after = rule.ahead.ends(text, end);
-        if (after.empty()) continue;
-        length = after.back() - begin;
-      }
-      const bool longer_body = best.rule == &rule && length == best.length;  // of one rule's matches the longest body
-      if (length > best.length || longer_body) best = {&rule, end, length};
+    if (!rule.body.may_begin_with(text[begin])) continue;
+    const Pattern::Places ends = rule.body.ends(text, {begin});
+    if (ends.empty()) continue;
+    const Pattern::Places after = rule.ahead ? rule.ahead.ends(text, ends) : ends;
+    if (after.empty() || after.back() - begin <= best.length) continue;
+    best = {&rule, ends.back(), after.back() - begin};
+    if (!rule.ahead) continue;
+    for (auto end = ends.rbegin(); end != ends.rend(); ++end) {  // the longest body that what follows allows
+      best.end = *end;
+      const Pattern::Places reach = rule.ahead.ends(text, {*end});
+      if (!reach.empty() && reach.back() == after.back()) break;
     }
   }
   return best;
@@ -145,24 +150,22 @@ std::size_t plain_word(std::u16string_view text, std::size_t begin) {
   std::size_t end = begin;
   while (end < text.size() && is_latin(text[end])) ++end;
   if (end == begin || end == text.size() || (text[end] != u' ' && text[end] != u'\n')) return begin;
-  const Pattern::Ends ends = split.ends(text, begin);
+  const Pattern::Places ends = split.ends(text, {begin});
   return ends.empty() || ends.back() != end ? end : begin;
 }
 
-}  // namespace
-
-std::string ptb_tokenize(std::string_view caption) {
-  std::u16string text = utf16(caption);
+// The scanner's tokens, lower-cased, each followed by a space.
+std::string scan(std::u16string text) {
   for (char16_t& c : text) {
     if (c == u'\n' || c == u'\r' || c == u'\v' || c == u'\f' || c == u'\u2028' || c == u'\u2029') c = u' ';
   }
   const std::size_t size = text.size();
   text += u"\na word";  // the scanner looks ahead over the line's end
 
-  std::string tokens;
+  std::string line;
   for (std::size_t at = 0; at < size;) {
     std::u16string token;
-    if (text[at] == u' ') {
+    if (text[at] == u' ' && text[at + 1] < 0x80) {  // other blanks would be part of the same gap
       ++at;
       continue;
     }
@@ -176,11 +179,28 @@ std::string ptb_tokenize(std::string_view caption) {
       edit_token(token, found.rule->edit);
       at = stop;
     }
-    if (token.empty()) continue;
-    const std::string lower = python_lower(utf8_of(token));
-    if (is_punctuation(lower)) continue;
+    if (!token.empty()) line += python_lower(utf8_of(token)) + ' ';
+  }
+  return line;
+}
+
+}  // namespace
+
+std::string ptb_tokenize(std::string_view caption) {
+  std::string line = scan(utf16(caption));
+  for (std::size_t end = line.size(); end > 0;) {  // white space of all kinds, should the last token end in such
+    const char32_t c = previous_code_point(line, end);
+    if (!is_space(c) && (c < 0x1C || c > 0x1F)) break;
+    line.resize(end);
+  }
+  std::string tokens;
+  for (std::size_t begin = 0; begin < line.size();) {
+    const std::size_t end = std::min(line.find(' ', begin), line.size());
+    const std::string_view token = std::string_view(line).substr(begin, end - begin);
+    begin = end + 1;
+    if (is_punctuation(token)) continue;
     if (!tokens.empty()) tokens += ' ';
-    tokens += lower;
+    tokens += token;
   }
   return tokens;
 }
