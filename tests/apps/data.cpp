@@ -2,20 +2,16 @@
 
 #include <filesystem>
 #include <fstream>
-#include <random>
 
 #include "tests/catch.h"
+#include "tests/temporary.h"
 
 using namespace limn;
 namespace fs = std::filesystem;
 
 namespace {
 
-// A folder that is gone after the test.
-struct Folder {
-  fs::path path = fs::temp_directory_path() / ("limn-data-" + std::to_string(std::random_device{}()));
-  Folder() { fs::create_directories(path); }
-  ~Folder() { fs::remove_all(path); }
+struct Folder : TemporaryFolder {
   fs::path write(const std::string& name, const std::string& text) const {
     fs::create_directories((path / name).parent_path());
     std::ofstream(path / name, std::ios::binary) << text;

@@ -8,6 +8,11 @@ std::span<const Kind> kinds() {
       {"vision", run_vision},
       {"logits", run_logits},
       {"caption", run_caption},
+      {"caption-metrics", run_caption_metrics},
+      {"ptb-tokenize", run_ptb_tokens},
+      {"cjk-tokenize", run_cjk_tokens},
+      {"retrieval-metrics", run_retrieval_metrics},
+      {"classification-metrics", run_classification_metrics},
   };
   return kKinds;
 }

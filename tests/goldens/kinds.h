@@ -9,5 +9,10 @@ void run_preprocess(GoldenCase& current);
 void run_vision(GoldenCase& current);
 void run_logits(GoldenCase& current);
 void run_caption(GoldenCase& current);
+void run_caption_metrics(GoldenCase& current);
+void run_ptb_tokens(GoldenCase& current);
+void run_cjk_tokens(GoldenCase& current);
+void run_retrieval_metrics(GoldenCase& current);
+void run_classification_metrics(GoldenCase& current);
 
 }  // namespace limn::golden
