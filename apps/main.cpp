@@ -5,6 +5,7 @@
 #include <iostream>
 #include <memory>
 
+#include "apps/doctor.h"
 #include "apps/run.h"
 #include "apps/tokenizer_train.h"
 
@@ -53,6 +54,17 @@ struct Group {
     return command.add_flag(names, value, help)->group(name);
   }
 };
+
+void add_doctor(CLI::App& app, Action& action) {
+  auto options = std::make_shared<DoctorOptions>();
+  CLI::App* command = app.add_subcommand("doctor", "Measure this machine: versions, BLAS, speed, devices; with advice");
+  const Group group{*command, "Measuring"};
+  group.option("-t,--threads", options->threads, "N", "threads that compute (default: the number of cores)")
+      ->check(CLI::Range(1, 4096));
+  group.setting("--seconds", options->seconds, "S", "measuring time per figure")->check(CLI::Range(0.0, 60.0));
+  group.flag("--json", options->json, "one JSON object");
+  command->callback([=, &action] { action = [=] { return doctor(*options, std::cout); }; });
+}
 
 void add_tokenizer(CLI::App& app, Action& action) {
   auto options = std::make_shared<TokenizerTrainOptions>();
@@ -148,6 +160,7 @@ int main(int argc, char* argv[]) {
       "usage, 3 model or data cannot be used,\n"
       "4 cannot write, 130 interrupted.");
   add_tokenizer(app, action);
+  add_doctor(app, action);
   return guarded(
       [&] {
         try {
