@@ -33,8 +33,9 @@ confirm() {   # what will be loaded
 
 # --- packages ---------------------------------------------------------------------------------------------------
 
-packages=(g++ cmake ninja-build pkg-config zlib1g-dev libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev
-  libsentencepiece-dev libicu-dev libtbb-dev nlohmann-json3-dev libcli11-dev libtomlplusplus-dev catch2 mold)
+packages=(g++ cmake ninja-build pkg-config zlib1g-dev libjpeg-dev libpng-dev libtiff-dev libwebp-dev
+  libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev libsentencepiece-dev libicu-dev libtbb-dev
+  nlohmann-json3-dev libcli11-dev libtomlplusplus-dev catch2 mold)
 
 missing_packages() { dpkg-query -W -f '${Package} ${db:Status-Status}\n' "$@" 2>/dev/null |
   awk -v want="$*" '$2 == "installed" { have[$1] = 1 } END { n = split(want, names, " "); for (i = 1; i <= n; ++i) if (!(names[i] in have)) print names[i] }'; }
@@ -56,8 +57,8 @@ apt_install() {
 if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
   apt_install "${packages[@]}"
 else
-  say "no apt here. Limn needs: a C++20 compiler, CMake >= 3.22, Ninja, pkg-config, zlib, OpenCV >= 4.6 (core, imgproc,"
-  say "imgcodecs), SentencePiece, ICU, oneTBB, nlohmann-json, CLI11, toml++, Catch2. CMake will name what is missing."
+  say "no apt here. Limn needs: a C++20 compiler, CMake >= 3.22, Ninja, pkg-config, zlib, libjpeg, libpng, libtiff, libwebp,"
+  say "OpenCV >= 4.6 (core, imgproc, imgcodecs), SentencePiece, ICU, oneTBB, nlohmann-json, CLI11, toml++, Catch2. CMake will name what is missing."
 fi
 
 # --- LibTorch ---------------------------------------------------------------------------------------------------
