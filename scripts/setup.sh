@@ -37,8 +37,11 @@ packages=(g++ cmake ninja-build pkg-config zlib1g-dev libjpeg-dev libpng-dev lib
   libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev libsentencepiece-dev libicu-dev libtbb-dev
   nlohmann-json3-dev libcli11-dev libtomlplusplus-dev catch2 mold)
 
-missing_packages() { dpkg-query -W -f '${Package} ${db:Status-Status}\n' "$@" 2>/dev/null |
-  awk -v want="$*" '$2 == "installed" { have[$1] = 1 } END { n = split(want, names, " "); for (i = 1; i <= n; ++i) if (!(names[i] in have)) print names[i] }'; }
+missing_packages() {   # names -> those that are not installed, on one line
+  local name state
+  state=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' "$@" 2>/dev/null || true)
+  for name in "$@"; do case $'\n'$state$'\n' in *$'\n'"$name installed"$'\n'*) ;; *) printf '%s ' "$name" ;; esac; done
+}
 
 apt_install() {
   local missing root=()
