@@ -5,7 +5,9 @@
 #include <iostream>
 #include <memory>
 
+#include "apps/caption.h"
 #include "apps/doctor.h"
+#include "apps/models.h"
 #include "apps/run.h"
 #include "apps/tokenizer_train.h"
 
@@ -64,6 +66,151 @@ void add_doctor(CLI::App& app, Action& action) {
   group.setting("--seconds", options->seconds, "S", "measuring time per figure")->check(CLI::Range(0.0, 60.0));
   group.flag("--json", options->json, "one JSON object");
   command->callback([=, &action] { action = [=] { return doctor(*options, std::cout); }; });
+}
+
+void add_notes_options(CLI::App& command, CommonOptions& common) {
+  const Group group{command, "General"};
+  group.flag("-q,--quiet", common.quiet, "no notes and no progress on standard error, errors only");
+  group.flag("-v,--verbose", common.verbose, "tell more on standard error");
+  command
+      .add_flag_callback(
+          "--no-progress", [&common] { common.progress = false; }, "no progress bar (there is none without a terminal)")
+      ->group(group.name);
+}
+
+void add_model_options(CLI::App& command, CommonOptions& common) {
+  const Group group{command, "Model"};
+  group.option("-m,--model", common.model, "MODEL",
+               "a folder, org/name in the hub cache, or a bundled name (default: limn-small)");
+  group.setting("--device", common.device, "DEVICE", "auto, cpu, cuda or cuda:N");
+  group.setting("--dtype", common.dtype, "TYPE", "auto, fp32, bf16, fp16 or int8; auto: bf16 on CUDA, else fp32");
+  const CLI::Range count(1, 4096);
+  group.option("-b,--batch", common.batch, "N", "pictures at a time (default: 8 on the CPU, 32 on CUDA)")->check(count);
+  group.option("-t,--threads", common.threads, "N", "threads that compute (default: the number of cores)")
+      ->check(count);
+  group.option("--workers", common.workers, "N", "threads that decode pictures (default: by the number of cores)")
+      ->check(count);
+}
+
+void add_input_options(CLI::App& command, InputOptions& inputs) {
+  command.add_option("inputs", inputs.paths, "picture files, folders, or globs in quotes ('photos/**/*.jpg')")
+      ->type_name("");
+  const Group group{command, "Inputs"};
+  group.option("--files-from", inputs.files_from, "FILE", "read paths from this file, one a line; - is standard input");
+  group.flag("-0,--null", inputs.zero_separated, "that list is separated by NUL (find -print0)");
+  group.flag("-r,--recursive", inputs.recursive, "look into subfolders too");
+  command
+      .add_flag_callback(
+          "--ignore-orientation", [&inputs] { inputs.orient = false; }, "do not turn pictures upright as EXIF says")
+      ->group(group.name);
+}
+
+void add_search_options(CLI::App& command, CaptionSearch& search) {
+  const Group group{command, "Words"};
+  group.option("-p,--prompt", search.prompt, "TEXT", "words that the caption begins with, e.g. \"a photo of\"");
+  group.option("-l,--lang", search.language, "LANG", "language of the caption: en or zh, where the model has it");
+  group.option("--beams", search.beams, "N", "hypotheses kept by the search; 1: greedy (default: the model's)");
+  group.setting("-n,--nbest", search.nbest, "N", "captions per picture, best first");
+  group.option("--min-length", search.min_length, "N", "at least so many new tokens (prompt and end not counted)");
+  group.option("--max-length", search.max_length, "N",
+               "at most so many new tokens (prompt not counted, the end counted)");
+  group.option("--length-penalty", search.length_penalty, "X",
+               "beams: the larger, the longer the captions (default: the model's)");
+  group.option("--repetition-penalty", search.repetition_penalty, "X", "above 1: words used before become less likely");
+  group.option("--no-repeat-ngram", search.no_repeat_ngram, "N", "no run of N tokens occurs twice");
+  group.option("--early-stopping", search.early_stopping, "WORD", "beams: yes, no or never (default: the model's)");
+  group.option("--ban", search.banned, "WORD", "a word that must not appear; repeat for more")->allow_extra_args(false);
+  group.flag("--sample", search.sample, "draw words at random instead of searching");
+  group.setting("--temperature", search.temperature, "X", "sampling: below 1 safer, above 1 bolder");
+  group.setting("--top-k", search.top_k, "N", "sampling: only the N likeliest words; 0: off");
+  group.setting("--top-p", search.top_p, "X", "sampling: only the likeliest words that make up this share");
+  group.setting("--seed", search.seed, "N", "sampling: same seed, same captions");
+}
+
+/// Flags and words of the result formats, as typed.
+struct OutputWords {
+  bool json = false, csv = false, html = false;
+  std::string sidecar, existing = "error";
+};
+
+void add_output_options(CLI::App& command, CaptionOptions& options, OutputWords& words) {
+  const Group group{command, "Results"};
+  CLI::Option* json = group.flag("--json", words.json, "one JSON object a line");
+  CLI::Option* csv = group.flag("--csv", words.csv, "comma-separated values with a header")->excludes(json);
+  group.flag("--html", words.html, "one <img src alt> a line, as sentences")->excludes(json)->excludes(csv);
+  group.flag("--scores", options.format.scores, "the mean log-probability of its tokens behind each caption");
+  group.option("--min-score", options.format.min_score, "X", "withhold captions with a lower score, e.g. -1.5");
+  group.flag("--sentence", options.format.sentence, "begin with a capital letter, end with a full stop");
+  group.option("--prefix", options.format.prefix, "TEXT", "text before every caption");
+  group.option("--suffix", options.format.suffix, "TEXT", "text behind every caption");
+  group.option("-o,--out", options.out, "FILE", "results go to this file instead of standard output");
+  group.flag("--resume", options.resume, "with --json --out: go on where that file ends");
+  group
+      .option("--sidecar", words.sidecar, "[ENDING]",
+              "also a text file beside each picture, photo.txt for photo.jpg (default: .txt)")
+      ->expected(0, 1)
+      ->default_str("");
+  group.setting("--existing", words.existing, "WORD",
+                "sidecars and files that exist: error, skip, overwrite, append or prepend");
+  group.option("--separator", options.sidecar.separator, "TEXT",
+               "between old and new text when appending (default: comma and space)");
+  group.option("--coco-results", options.coco_results, "FILE", "also write the COCO result format, for evaluation");
+  group.option("--sheet", options.sheet, "FILE", "also draw the pictures with their captions into this PNG");
+  group.flag("--stream", options.stream, "print the words as they are chosen; one picture, one beam");
+}
+
+CaptionStyle style_of(const OutputWords& words) {
+  return words.json   ? CaptionStyle::json
+         : words.csv  ? CaptionStyle::csv
+         : words.html ? CaptionStyle::html
+                      : CaptionStyle::text;
+}
+
+void add_caption(CLI::App& app, Action& action) {
+  auto options = std::make_shared<CaptionOptions>();
+  auto words = std::make_shared<OutputWords>();
+  CLI::App* command = app.add_subcommand("caption", "Describe pictures in a sentence each");
+  add_input_options(*command, options->inputs);
+  add_search_options(*command, options->search);
+  add_output_options(*command, *options, *words);
+  add_model_options(*command, options->common);
+  add_notes_options(*command, options->common);
+  command->footer(
+      "Examples:\n"
+      "  limn caption photo.jpg                                  one sentence\n"
+      "  limn caption photo.jpg --lang zh --nbest 3 --scores     three in Chinese, with scores\n"
+      "  limn caption -r photos --sidecar --existing skip        photo.txt beside each photo; run again to go on\n"
+      "  limn caption -r photos --json -o captions.jsonl --resume\n"
+      "  limn caption --html photos/*.jpg                        <img> tags with alternative texts\n"
+      "  find . -name '*.png' -print0 | limn caption --files-from - -0\n"
+      "\nText: the caption alone for one picture, else path, tab, caption. Pictures that cannot be read are named on\n"
+      "standard error (with --json and --csv in the results) and make the exit code 1.");
+  command->callback([options, words, command, &action] {
+    options->format.style = style_of(*words);
+    if (options->format.style == CaptionStyle::html) options->format.sentence = true;
+    if (command->count("--sidecar") > 0) options->sidecar.extension = words->sidecar;
+    action = [options, words] {
+      options->sidecar.existing = parse_existing(words->existing);
+      return caption(*options, std::cin, std::cout, std::cerr);
+    };
+  });
+}
+
+void add_models(CLI::App& app, Action& action) {
+  auto options = std::make_shared<ModelsOptions>();
+  CLI::App* command = app.add_subcommand("models", "List the models that are here, or show one");
+  command->add_flag("--json", options->json, "one JSON object a line");
+  command->footer(
+      "Examples:\n  limn models\n  limn models info limn-small\n  limn models info "
+      "Salesforce/blip-image-captioning-base --json");
+  CLI::App* info = command->add_subcommand("info", "Show a model: family, abilities, size, languages, files");
+  info->add_option("model", options->model,
+                   "model folder, org/name in the hub cache, or a bundled name (default: limn-small)");
+  info->add_flag("--json", options->json, "as one JSON object");
+  command->callback([options, info, &action] {
+    const bool one = info->parsed();
+    action = [options, one] { return one ? show_model(*options, std::cout) : list_models(*options, std::cout); };
+  });
 }
 
 void add_tokenizer(CLI::App& app, Action& action) {
@@ -156,9 +303,11 @@ int main(int argc, char* argv[]) {
   app.get_formatter()->column_width(30);
   app.failure_message([](const CLI::App*, const CLI::Error&) { return std::string(); });
   app.footer(
-      "Examples:\n  limn tokenizer train --help\n\nExit codes: 0 all done, 1 some inputs failed, 2 "
+      "Examples:\n  limn caption photo.jpg\n  limn caption --help\n\nExit codes: 0 all done, 1 some inputs failed, 2 "
       "usage, 3 model or data cannot be used,\n"
       "4 cannot write, 130 interrupted.");
+  add_caption(app, action);
+  add_models(app, action);
   add_tokenizer(app, action);
   add_doctor(app, action);
   return guarded(

@@ -1,0 +1,204 @@
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <thread>
+
+#include "apps/run.h"
+#include "core/files.h"
+#include "core/json.h"
+#include "tests/catch.h"
+#include "tests/temporary.h"
+
+// The program as users start it: exit codes, streams, signals.
+
+using namespace limn;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Ran {
+  int code = -1;  ///< exit code; 1000 + number where a signal ended it
+  std::string out, err;
+};
+
+struct Streams {
+  std::string in;        ///< standard input's text
+  std::string redirect;  ///< behind the command, e.g. ">&-"
+};
+
+std::string quoted(const std::string& word) {
+  std::string text = "'";
+  for (const char letter : word) text += letter == '\'' ? std::string("'\\''") : std::string(1, letter);
+  return text + "'";
+}
+
+Ran shell(const std::string& command, const TemporaryFolder& folder) {
+  const std::string out = (folder / "stdout").string(), err = (folder / "stderr").string();
+  const int status = std::system(("( " + command + " ) >" + quoted(out) + " 2>" + quoted(err)).c_str());
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status), read_file(out), read_file(err)};
+}
+
+std::string limn_command(const std::vector<std::string>& words) {
+  std::string command = "OMP_WAIT_POLICY=PASSIVE " + quoted(LIMN_PROGRAM);
+  for (const std::string& word : words) command += " " + quoted(word);
+  return command;
+}
+
+Ran limn_run(const std::vector<std::string>& words, const std::string& redirect = {}) {
+  const TemporaryFolder folder;
+  return shell(limn_command(words) + " " + redirect, folder);
+}
+
+fs::path fixtures() {
+  const char* variable = std::getenv("LIMN_FIXTURES");
+  return variable ? fs::path(variable) : fs::path(LIMN_SOURCE_DIR) / ".." / "shared" / "fixtures";
+}
+
+/// A small captioning model with random weights; the tests that need one say so where it is absent.
+bool have_model(fs::path& model) {
+  model = fixtures() / "blip-caption";
+  if (fs::exists(model / "config.json")) return true;
+  std::cerr << "SKIPPED: " << model << " is absent; set LIMN_FIXTURES to run the program on a model\n";
+  return false;
+}
+
+bool one_sentence(const std::string& text) {
+  return text.rfind("limn: ", 0) == 0 && std::count(text.begin(), text.end(), '\n') == 1;
+}
+
+}  // namespace
+
+TEST_CASE("help and version", "[cli]") {
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{}, {"--help"}, {"caption", "--help"}, {"models", "info", "-h"}}) {
+    const Ran help = limn_run(words);
+    CHECK(help.code == 0);
+    CHECK(help.err.empty());
+    CHECK(help.out.find("Examples:") != std::string::npos);
+  }
+  const Ran version = limn_run({"--version"});
+  CHECK(version.code == 0);
+  CHECK(version.out.rfind("limn " LIMN_VERSION " (LibTorch ", 0) == 0);
+  CHECK(version.out.back() == '\n');
+}
+
+TEST_CASE("command lines that make no sense", "[cli]") {
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"captoin", "x.jpg"},
+                                                {"caption"},
+                                                {"caption", "--beams", "many", "x.jpg"},
+                                                {"caption", "--json", "--csv", "x.jpg"},
+                                                {"caption", "--no-such-option"},
+                                                {"caption", "--existing", "replace", "x.jpg"},
+                                                {"caption", "--resume", "x.jpg"},
+                                                {"--verbose"}}) {
+    CAPTURE(words);
+    const Ran ran = limn_run(words);
+    CHECK(ran.code == exit_usage);
+    CHECK(ran.out.empty());
+    CHECK(one_sentence(ran.err));
+  }
+  CHECK(limn_run({"captoin"}).err == "limn: unknown command \"captoin\"; see limn --help\n");
+}
+
+TEST_CASE("inputs and models that are not there", "[cli]") {
+  const Ran missing = limn_run({"caption", "/no/such/folder"});
+  CHECK(missing.code == exit_some_failed);
+  CHECK(missing.err == "limn: /no/such/folder: no such file or folder\n");
+  const TemporaryFolder folder;
+  std::ofstream(folder / "photo.jpg") << "text";
+  const Ran model = limn_run({"caption", "--model", "/no/such/model", (folder / "photo.jpg").string()});
+  CHECK(model.code == exit_unusable);
+  CHECK(one_sentence(model.err));
+}
+
+TEST_CASE("files that are no pictures", "[cli]") {
+  fs::path model;
+  if (!have_model(model)) return;
+  const TemporaryFolder folder;
+  std::ofstream(folder / "text.jpg") << "this is no picture\n";
+  std::ofstream(folder / "zero.png").flush();
+  fs::copy_file(model / "photo0.png", folder / "good.png");
+  const Ran ran = limn_run({"caption", "--json", "-m", model.string(), folder.path.string()});
+  CHECK(ran.code == exit_some_failed);
+  std::istringstream lines(ran.out);
+  std::vector<std::string> kinds;
+  for (std::string line; std::getline(lines, line);) {
+    const Json record = Json::parse(line, "line");
+    kinds.push_back(record.at("path").text().substr(folder.path.string().size() + 1) +
+                    (record.has("error") ? " error" : " caption"));
+  }
+  CHECK(kinds == std::vector<std::string>{"good.png caption", "text.jpg error", "zero.png error"});
+  CHECK(ran.err.find("text.jpg") != std::string::npos);
+  CHECK(ran.err.find("zero.png") != std::string::npos);
+}
+
+TEST_CASE("results that cannot be written", "[cli]") {
+  fs::path model;
+  if (!have_model(model)) return;
+  const TemporaryFolder folder;
+  const std::string photo = (folder / "photo.png").string();
+  fs::copy_file(model / "photo0.png", photo);
+  const std::vector<std::string> words = {"caption", "-m", model.string(), photo};
+
+  const Ran closed = limn_run(words, ">&-");
+  CHECK(closed.code == exit_unwritable);
+  CHECK(closed.err == "limn: standard output: cannot write: Bad file descriptor\n");
+  if (fs::exists("/dev/full")) {
+    const Ran full = limn_run(words, ">/dev/full");
+    CHECK(full.code == exit_unwritable);
+    CHECK(full.err == "limn: standard output: cannot write: No space left on device\n");
+  }
+  const TemporaryFolder pipe;  // a reader that takes nothing: no death, no complaint
+  const Ran quiet =
+      shell("{ " + limn_command(words) + "; echo $? >" + quoted((pipe / "code").string()) + "; } | true", pipe);
+  CHECK(read_file(pipe / "code") == std::to_string(exit_unwritable) + "\n");
+  CHECK(quiet.err.empty());
+
+  fs::create_directory(folder / "photo.txt");
+  const Ran sidecar = limn_run({"caption", "-m", model.string(), "--sidecar", photo, "--existing", "overwrite"});
+  CHECK(sidecar.code == exit_unwritable);
+  CHECK(sidecar.err.find("photo.txt: cannot be written: it is a folder") != std::string::npos);
+}
+
+TEST_CASE("Ctrl-C ends after what is done", "[cli]") {
+  fs::path model;
+  if (!have_model(model)) return;
+  const TemporaryFolder folder;
+  constexpr int kPictures = 3000;
+  for (int i = 0; i < kPictures; ++i)
+    fs::create_symlink(fs::absolute(model / "photo0.png"), folder / (std::to_string(10000 + i) + ".png"));
+  const fs::path out = folder / "out.jsonl", err = folder / "err";
+  const pid_t child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    const int notes = open(err.c_str(), O_WRONLY | O_CREAT, 0666);
+    dup2(notes, STDERR_FILENO);
+    signal(SIGINT, SIG_DFL);
+    execl(LIMN_PROGRAM, "limn", "caption", "-b", "4", "--json", "-o", out.c_str(), "-m", model.c_str(),
+          folder.path.c_str(), nullptr);
+    _exit(127);
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  const auto waited = [&] { return std::chrono::steady_clock::now() - begin > std::chrono::seconds(60); };
+  std::error_code error;
+  while (!(fs::exists(out, error) && fs::file_size(out, error) > 0) && !waited())
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  kill(child, SIGINT);
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  REQUIRE(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == exit_interrupted);
+  const std::string text = read_file(out);
+  const auto lines = std::count(text.begin(), text.end(), '\n');
+  CHECK(lines > 0);
+  CHECK(lines < kPictures);
+  CHECK(text.back() == '\n');
+  CHECK(read_file(err).find("interrupted; " + std::to_string(lines) + " described") != std::string::npos);
+}
