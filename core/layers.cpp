@@ -1,13 +1,57 @@
 #include "core/layers.h"
 
+#include "core/few_rows.h"
 #include "core/ops.h"
 
 namespace limn {
 
-Linear::Linear(const Weights& w, std::int64_t in, std::int64_t out, bool with_bias)
-    : weight(w.get("weight", {out, in})), bias(with_bias ? w.get("bias", {out}, Init::zeros) : Tensor()) {}
+namespace {
 
-Tensor Linear::operator()(const Tensor& x) const { return at::linear(x, weight, bias); }
+bool wants_gradient(const Tensor& x, const Tensor& weight) {
+  return at::GradMode::is_enabled() && (x.requires_grad() || weight.requires_grad());
+}
+
+}  // namespace
+
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  const at::ScalarType dtype = weight.scalar_type();
+  const bool reduced = weight.is_cpu() && (dtype == at::kBFloat16 || dtype == at::kHalf);
+  if (!wants_gradient(x, weight) && (reduced || dtype == at::kFloat)) {
+    const Tensor in = reduced ? x.to(at::kFloat) : x;
+    if (few_rows_apply(in, weight)) {
+      auto sizes = x.sizes().vec();
+      sizes.back() = weight.size(0);
+      const Tensor offset = bias.defined() && reduced ? bias.to(at::kFloat) : bias;
+      return linear_few_rows(in.reshape({-1, x.size(-1)}), weight, offset).view(sizes).to(x.scalar_type());
+    }
+  }
+  if (reduced && !computes_well(dtype))
+    return at::linear(x.to(at::kFloat), weight.to(at::kFloat), bias.defined() ? bias.to(at::kFloat) : bias).to(x.scalar_type());
+  return at::linear(x, weight, bias);
+}
+
+Linear::Linear(const Weights& w, std::int64_t in, std::int64_t out, bool with_bias)
+    : weight(w.get("weight", {out, in})),
+      bias(with_bias ? w.get("bias", {out}, Init::zeros) : Tensor()),
+      packed_(std::make_shared<PackedLinear>()) {}
+
+Tensor Linear::packed_product(const Tensor& x, bool gelu) const {
+  const bool many = x.size(-1) > 0 && x.numel() / x.size(-1) > kFewRows;
+  return many && !wants_gradient(x, weight) && !weight.requires_grad() ? (*packed_)(x, weight, bias, gelu) : Tensor();
+}
+
+Tensor Linear::operator()(const Tensor& x) const {
+  const Tensor y = packed_product(x, false);
+  return y.defined() ? y : linear(x, weight, bias);
+}
+
+Tensor Linear::activated(const Tensor& x, Activation activation) const {
+  if (activation == Activation::gelu) {
+    const Tensor y = packed_product(x, true);
+    if (y.defined()) return y;
+  }
+  return activate_in_place((*this)(x), activation);
+}
 
 LayerNorm::LayerNorm(const Weights& w, std::int64_t dim, double eps_)
     : weight(w.get("weight", {dim}, Init::ones)), bias(w.get("bias", {dim}, Init::zeros)), eps(eps_) {}
@@ -25,6 +69,18 @@ Activation parse_activation(const std::string& name) {
   if (name == "relu") return Activation::relu;
   if (name == "silu" || name == "swish") return Activation::silu;
   throw InputError("got \"" + name + "\", expected one of: gelu, gelu_new, gelu_pytorch_tanh, quick_gelu, relu, silu");
+}
+
+Tensor activate_in_place(Tensor x, Activation activation) {
+  if (at::GradMode::is_enabled() && x.requires_grad()) return activate(x, activation);
+  switch (activation) {
+    case Activation::gelu: return at::gelu_(x);
+    case Activation::gelu_tanh: return at::gelu_(x, "tanh");
+    case Activation::quick_gelu: return x.mul_(at::sigmoid(x * 1.702));
+    case Activation::relu: return at::relu_(x);
+    case Activation::silu: return at::silu_(x);
+  }
+  throw InputError("unknown activation");
 }
 
 Tensor activate(const Tensor& x, Activation activation) {

@@ -1,8 +1,19 @@
 #pragma once
 
+#include "core/packed_linear.h"
 #include "core/weights.h"
 
 namespace limn {
+
+enum class Activation { gelu, gelu_tanh, quick_gelu, relu, silu };
+
+/// The name that public configurations use, e.g. "gelu", "gelu_new", "gelu_pytorch_tanh", "quick_gelu".
+/// @throws InputError listing the known names
+Activation parse_activation(const std::string& name);
+
+/// x Wᵀ + b by the fastest way for the number of rows and the weight's type; differentiable like at::linear.
+/// @param x  [... in], in the weight's type. @return [... out]
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias);
 
 /// y = x Wᵀ + b.
 struct Linear {
@@ -10,6 +21,12 @@ struct Linear {
   Tensor bias;    // [out] or undefined
   Linear(const Weights& w, std::int64_t in, std::int64_t out, bool with_bias = true);
   Tensor operator()(const Tensor& x) const;  // [... in] -> [... out]
+  /// activate((*this)(x)), in one pass where that is possible.
+  Tensor activated(const Tensor& x, Activation activation) const;
+
+ private:
+  Tensor packed_product(const Tensor& x, bool gelu) const;
+  std::shared_ptr<PackedLinear> packed_;  // for many rows without gradients; copies share it
 };
 
 /// Normalisation over the last dimension, with gain and offset.
@@ -27,12 +44,8 @@ struct Embedding {
   Tensor operator()(const Tensor& ids) const;  // [...] int64 -> [... D]
 };
 
-enum class Activation { gelu, gelu_tanh, quick_gelu, relu, silu };
-
-/// The name that public configurations use, e.g. "gelu", "gelu_new", "gelu_pytorch_tanh", "quick_gelu".
-/// @throws InputError listing the known names
-Activation parse_activation(const std::string& name);
-
 Tensor activate(const Tensor& x, Activation activation);
+/// The same, into x itself where no gradient is wanted.
+Tensor activate_in_place(Tensor x, Activation activation);
 
 }  // namespace limn

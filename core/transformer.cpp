@@ -25,7 +25,7 @@ Tensor Block::operator()(const Tensor& x, const BlockCall& call) const {
   Tensor y = residual(x, self_norm, [&](const Tensor& t) { return self(t, call.self); });
   const bool has_context = call.cross.context.defined() || (call.cross.cache && call.cross.cache->filled());
   if (cross && has_context) y = residual(y, *cross_norm, [&](const Tensor& t) { return (*cross)(t, call.cross); });
-  return residual(y, mlp_norm, [&](const Tensor& t) { return down(activate(up(t), config.activation)); });
+  return residual(y, mlp_norm, [&](const Tensor& t) { return down(up.activated(t, config.activation)); });
 }
 
 }  // namespace limn

@@ -57,8 +57,8 @@ Tensor TextTransformer::operator()(const Tensor& ids, const TextCall& call) cons
 
 Tensor TextTransformer::logits(const Tensor& hidden) const {
   switch (config.head) {
-    case Head::tied: return at::linear(hidden, words.weight);
-    case Head::bert: return at::linear((*head_norm)(activate((*head_dense)(hidden), config.activation)), words.weight, head_bias);
+    case Head::tied: return linear(hidden, words.weight, {});
+    case Head::bert: return linear((*head_norm)(head_dense->activated(hidden, config.activation)), words.weight, head_bias);
     case Head::none: break;
   }
   throw InputError("text: this model has no language-modelling head");
