@@ -5,6 +5,7 @@
 #include "core/json.h"
 #include "core/ops.h"
 #include "core/safetensors.h"
+#include "core/torch_file.h"
 
 namespace limn {
 namespace {
@@ -99,7 +100,20 @@ TensorTable read_weights(const fs::path& folder) {
   return table;
 }
 
-TensorTable read_tensor_file(const fs::path& file) { return read_safetensors(file); }
+TensorTable read_tensor_file(const fs::path& file) {
+  const std::string where = file.string();
+  const std::shared_ptr<const MappedFile> mapped = map_checkpoint(file);
+  const std::string_view bytes = mapped->bytes();
+  if (bytes.empty()) throw CheckpointError(where + ": is empty, expected weights");
+  if (bytes.starts_with("version https://git-lfs"))
+    throw CheckpointError(where + ": is a Git LFS pointer, not the weights; fetch them with `git lfs pull`");
+  // In this order: a safetensors file may begin with any byte, its header's length; no other format has '{' there.
+  if (bytes.size() > 8 && bytes[8] == '{') return read_safetensors(file);
+  if (bytes.starts_with("PK") || bytes.starts_with("\x80")) return read_torch_file(file);
+  // A file that calls itself safetensors gets that reader's own account of what is wrong with it.
+  if (file.extension() == ".safetensors") return read_safetensors(file);
+  throw CheckpointError(where + ": is neither a safetensors file nor what torch.save writes");
+}
 
 std::shared_ptr<const MappedFile> map_checkpoint(const fs::path& file) {
   return as_checkpoint([&] { return std::make_shared<const MappedFile>(file); });
