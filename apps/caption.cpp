@@ -306,7 +306,8 @@ int caption_with(const std::function<CaptionEngine()>& open, const CaptionOption
 }
 
 int caption(const CaptionOptions& options, std::istream& in, std::ostream& out, std::ostream& notes) {
-  return caption_with([&] { return open_caption_engine(options.common, options.inputs.orient); }, options, in, out, notes);
+  return caption_with([&] { return open_caption_engine(options.common, options.inputs.orient); }, options, in, out,
+                      notes);
 }
 
 }  // namespace limn

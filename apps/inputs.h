@@ -14,7 +14,7 @@ struct InputOptions {
   std::string files_from;          ///< a file that lists paths, one a line; "-": standard input; "": none
   bool zero_separated = false;     ///< that list is separated by NUL bytes, as `find -print0` writes it
   bool recursive = false;          ///< look into the folders' subfolders too
-  bool orient = true;          ///< turn pictures upright as their EXIF orientation says
+  bool orient = true;              ///< turn pictures upright as their EXIF orientation says
 };
 
 /// A picture to work on, or, where `error` is not empty, why there is none under that name.

@@ -6,10 +6,14 @@
 #include <memory>
 
 #include "apps/caption.h"
+#include "apps/caption_engine.h"
 #include "apps/doctor.h"
+#include "apps/evaluate/evaluate_captions.h"
 #include "apps/models.h"
 #include "apps/run.h"
 #include "apps/tokenizer_train.h"
+#include "apps/train/train.h"
+#include "apps/train/train.h"
 
 // The command line: every option of every command. Parsing fills plain option structs; the work is in the commands'
 // own files and begins after parsing has succeeded.
@@ -213,6 +217,69 @@ void add_models(CLI::App& app, Action& action) {
   });
 }
 
+void add_train(CLI::App& app, Action& action) {
+  auto options = std::make_shared<TrainOptions>();
+  auto fresh = std::make_shared<bool>(false);
+  CLI::App* command = app.add_subcommand("train", "Train the house model as a TOML file says; run again to go on");
+  command->add_option("config", options->config, "TOML file of the run")->required()->type_name("FILE");
+  const Group group{*command, "Run"};
+  group.option("-t,--threads", options->threads, "N", "threads that compute; the same number repeats a run exactly")
+      ->check(CLI::Range(1, 4096));
+  group.option("--stop-after", options->stop_after, "N", "end after N steps of this call, with a checkpoint")
+      ->check(CLI::PositiveNumber);
+  group.flag("--from-scratch", *fresh, "do not go on from the run folder's checkpoint");
+  command->footer("Examples:\n  limn train models/limn-small/recipe/caption.toml\nCtrl-C writes a checkpoint and ends.");
+  command->callback([=, &action] {
+    action = [=] {
+      options->resume = !*fresh;
+      options->stop = interrupted;
+      return train(*options, std::cout, std::cerr);
+    };
+  });
+}
+
+// Captions for pictures by a model, for evaluation: a picture that cannot be read is an error.
+std::vector<std::string> captions_of(const std::vector<std::filesystem::path>& pictures, const CommonOptions& common,
+                                     const CaptionSearch& search) {
+  const CaptionEngine engine = open_caption_engine(common, true);
+  std::vector<std::string> captions(pictures.size());
+  engine.describe(pictures, caption_request(search, engine), [&](std::size_t index, const Described& described) {
+    if (described.captions.empty()) throw InputError(described.error);
+    captions[index] = described.captions.front().text;
+  });
+  return captions;
+}
+
+void add_evaluate(CLI::App& app, Action& action) {
+  CLI::App* evaluate = app.add_subcommand("evaluate", "Measure models and results");
+  evaluate->require_subcommand(1);
+  auto options = std::make_shared<EvaluateCaptionsOptions>();
+  auto common = std::make_shared<CommonOptions>();
+  auto search = std::make_shared<CaptionSearch>();
+  CLI::App* command = evaluate->add_subcommand("captions", "CIDEr-D, BLEU and ROUGE-L of captions against people's");
+  command->add_option("references", options->references, "captions by people: JSON lines, COCO annotations, or a folder with .txt files")
+      ->required()->type_name("FILE");
+  const Group group{*command, "Judging"};
+  group.option("--candidates", options->candidates, "FILE", "captions to judge, JSON lines or COCO results; else the model writes them");
+  group.option("--images", options->images, "FOLDER", "where relative picture names start from");
+  group.option("--limit", options->limit, "N", "only the first N pictures");
+  group.flag("--partial", options->partial, "judge the pictures that have both");
+  group.flag("--constant", options->constant, "also the best single sentence for all pictures");
+  group.flag("--json", options->json, "one JSON object");
+  group.option("--per-picture", options->per_picture, "FILE", "each picture's caption and figures as JSON lines");
+  group.option("--save", options->save, "FILE", "the judged captions as JSON lines");
+  add_search_options(*command, *search);
+  add_model_options(*command, *common);
+  command->callback([=, &action] {
+    action = [=] {
+      if (!search->language.empty()) options->language = search->language;
+      if (options->candidates.empty())
+        options->caption = [=](const auto& pictures) { return captions_of(pictures, *common, *search); };
+      return evaluate_captions(*options, std::cout, std::cerr);
+    };
+  });
+}
+
 void add_tokenizer(CLI::App& app, Action& action) {
   auto options = std::make_shared<TokenizerTrainOptions>();
   auto words = std::make_shared<std::string>("unigram");
@@ -248,6 +315,30 @@ void add_tokenizer(CLI::App& app, Action& action) {
       const int code = tokenizer_train(*options, std::cout);
       flush_results(std::cout);
       return code;
+    };
+  });
+}
+
+void add_train(CLI::App& app, Action& action) {
+  auto options = std::make_shared<TrainOptions>();
+  auto common = std::make_shared<CommonOptions>();
+  auto restart = std::make_shared<bool>(false);
+  CLI::App* command = app.add_subcommand("train", "Train or fine-tune a model as a TOML file says");
+  command->add_option("config", options->config, "the TOML file")->type_name("")->required();
+  const Group group{*command, "Training"};
+  group.option("--stop-after", options->stop_after, "N", "end after N steps of this call, with a checkpoint");
+  group.flag("--restart", *restart, "begin anew, even where the run folder has a checkpoint (default: go on from it)");
+  group.option("-t,--threads", common->threads, "N", "threads that compute (default: the number of cores)")
+      ->check(CLI::Range(1, 4096));
+  command->footer(
+      "Example:\n  limn train recipes/limn-small.toml      Ctrl-C saves a checkpoint; the same command goes on from "
+      "it");
+  command->callback([options, common, restart, &action] {
+    action = [options, common, restart] {
+      apply_threads(*common);
+      options->resume = !*restart;
+      options->stop = interrupted;
+      return train(*options, std::cout, std::cerr);
     };
   });
 }
@@ -308,6 +399,7 @@ int main(int argc, char* argv[]) {
       "4 cannot write, 130 interrupted.");
   add_caption(app, action);
   add_models(app, action);
+  add_train(app, action);
   add_tokenizer(app, action);
   add_doctor(app, action);
   return guarded(

@@ -10,7 +10,6 @@
 
 #include "apps/caption_output.h"
 #include "apps/run.h"
-#include "core/hub.h"
 #include "core/json.h"
 #include "core/ops.h"
 #include "fusion/model.h"
@@ -162,7 +161,7 @@ fs::path resolve_model(const std::string& name, const std::vector<fs::path>& roo
   const bool path_like =
       wanted[0] == '/' || wanted[0] == '.' || wanted[0] == '~' || std::count(wanted.begin(), wanted.end(), '/') > 1;
   if (path_like) throw CheckpointError("model " + wanted + ": no such folder");
-  return hub_folder(wanted);
+  throw CheckpointError("model " + wanted + ": no such folder");
 }
 
 int list_models(const ModelsOptions& options, std::ostream& out) {

@@ -10,6 +10,7 @@
 #include <new>
 #include <ostream>
 
+#include "core/device.h"
 #include "core/ops.h"
 
 namespace limn {
@@ -38,6 +39,14 @@ void say(std::ostream& notes, const std::string& message) {
 
 void apply_threads(const CommonOptions& common) {
   if (common.threads > 0) at::set_num_threads(common.threads);
+}
+
+Placement placement_of(const CommonOptions& common) {
+  try {
+    return parse_placement(common.device, common.dtype);
+  } catch (const InputError& error) {
+    throw UsageError(std::string("--") + error.what());
+  }
 }
 
 void prepare_process() {

@@ -41,8 +41,13 @@ struct CommonOptions {
   bool progress = true;  ///< a bar, where standard error is a terminal
 };
 
-/// Sets the number of threads of LibTorch and seals what a command line process needs: gradients off.
+/// Sets LibTorch's number of threads as asked.
 void apply_threads(const CommonOptions& common);
+
+struct Placement;
+
+/// Where and in which type the user wants the model. @throws UsageError for words and devices that are not there
+Placement placement_of(const CommonOptions& common);
 
 /// Called first in main: standard streams that the caller closed are replaced, so that no file of ours takes their
 /// number; a reader that goes away is an error code instead of a death; Ctrl-C and termination ask for an orderly end.

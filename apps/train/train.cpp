@@ -1,6 +1,7 @@
 #include "apps/train/train.h"
 
 #include <ATen/Context.h>
+#include <ATen/Parallel.h>
 #include <ATen/autocast_mode.h>
 
 #include <chrono>
@@ -267,6 +268,7 @@ int run_steps(Run& run) {
 }  // namespace
 
 int train(const TrainOptions& options, std::ostream& out, std::ostream& notes) {
+  if (options.threads > 0) at::set_num_threads(options.threads);
   TrainConfig config = read_train_config(options.config);
   if (!config.start.empty()) {
     const HouseConfig started = read_house_config(Json::read(config.start / "config.json"));
