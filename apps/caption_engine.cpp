@@ -29,12 +29,11 @@ CaptionEngine open_caption_engine(const CommonOptions& common, bool orient) {
   if (!model->captioner)
     throw UsageError("caption: " + folder.string() + " (family " + model->family +
                      ") writes no captions; limn models lists what is here");
-  const Captioner& captioner = *model->captioner;
   CaptionEngine engine;
   engine.name = folder.string() + " (family " + model->family + ", " + describe(placement) + ")";
-  engine.languages = captioner.languages;
-  engine.defaults = captioner.defaults;
-  engine.begin = captioner.begin;
+  engine.languages = model->captioner->languages;
+  engine.defaults = model->captioner->defaults;
+  engine.begin = model->captioner->begin;
   engine.decode = [model](const std::vector<std::int64_t>& ids) {
     const std::string text = model->captioner->tokenizer.decode(std::span(ids).subspan(1));  // behind the begin token
     return model->captioner->spelled ? model->captioner->spelled(text) : text;

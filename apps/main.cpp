@@ -227,7 +227,7 @@ void add_train(CLI::App& app, Action& action) {
       ->check(CLI::Range(1, 4096));
   group.option("--stop-after", options->stop_after, "N", "end after N steps of this call, with a checkpoint")
       ->check(CLI::PositiveNumber);
-  group.flag("--from-scratch", *fresh, "do not go on from the run folder's checkpoint");
+  group.flag("--restart", *fresh, "begin anew, even where the run folder has a checkpoint");
   command->footer("Examples:\n  limn train models/limn-small/recipe/caption.toml\nCtrl-C writes a checkpoint and ends.");
   command->callback([=, &action] {
     action = [=] {
@@ -319,30 +319,6 @@ void add_tokenizer(CLI::App& app, Action& action) {
   });
 }
 
-void add_train(CLI::App& app, Action& action) {
-  auto options = std::make_shared<TrainOptions>();
-  auto common = std::make_shared<CommonOptions>();
-  auto restart = std::make_shared<bool>(false);
-  CLI::App* command = app.add_subcommand("train", "Train or fine-tune a model as a TOML file says");
-  command->add_option("config", options->config, "the TOML file")->type_name("")->required();
-  const Group group{*command, "Training"};
-  group.option("--stop-after", options->stop_after, "N", "end after N steps of this call, with a checkpoint");
-  group.flag("--restart", *restart, "begin anew, even where the run folder has a checkpoint (default: go on from it)");
-  group.option("-t,--threads", common->threads, "N", "threads that compute (default: the number of cores)")
-      ->check(CLI::Range(1, 4096));
-  command->footer(
-      "Example:\n  limn train recipes/limn-small.toml      Ctrl-C saves a checkpoint; the same command goes on from "
-      "it");
-  command->callback([options, common, restart, &action] {
-    action = [options, common, restart] {
-      apply_threads(*common);
-      options->resume = !*restart;
-      options->stop = interrupted;
-      return train(*options, std::cout, std::cerr);
-    };
-  });
-}
-
 /// The words as CLI11 wants them. `limn help caption` means `limn caption --help`; `--sidecar` may stand without its
 /// ending: then the next word is an input, not an ending.
 std::vector<std::string> arguments(int argc, char* argv[]) {
@@ -398,8 +374,9 @@ int main(int argc, char* argv[]) {
       "usage, 3 model or data cannot be used,\n"
       "4 cannot write, 130 interrupted.");
   add_caption(app, action);
-  add_models(app, action);
+  add_evaluate(app, action);
   add_train(app, action);
+  add_models(app, action);
   add_tokenizer(app, action);
   add_doctor(app, action);
   return guarded(

@@ -57,7 +57,7 @@ Tensor TextTransformer::operator()(const Tensor& ids, const TextCall& call) cons
 
 Tensor TextTransformer::logits(const Tensor& hidden) const {
   switch (config.head) {
-    case Head::tied: return linear(hidden, words.weight, {});
+    case Head::tied: return limn::linear(hidden, words.weight, Tensor());
     case Head::bert: return linear((*head_norm)(head_dense->activated(hidden, config.activation)), words.weight, head_bias);
     case Head::none: break;
   }
