@@ -13,28 +13,6 @@ namespace limn {
 
 namespace {
 
-std::string base64_bytes(std::string_view text) {
-  std::string bytes;
-  std::uint32_t buffer = 0;
-  int bits = 0;
-  while (text.ends_with('=')) text.remove_suffix(1);
-  for (const char c : text) {
-    const int value = c >= 'A' && c <= 'Z'   ? c - 'A'
-                      : c >= 'a' && c <= 'z' ? c - 'a' + 26
-                      : c >= '0' && c <= '9' ? c - '0' + 52
-                      : c == '+'             ? 62
-                      : c == '/'             ? 63
-                                             : -1;
-    if (value < 0) throw InputError("precompiled_charsmap: is not base64");
-    buffer = buffer << 6 | static_cast<std::uint32_t>(value);
-    bits += 6;
-    if (bits < 8) continue;
-    bits -= 8;
-    bytes += static_cast<char>(buffer >> bits & 0xFF);
-  }
-  return bytes;
-}
-
 /// A double-array trie (darts-clone) from byte strings to places in a block of zero-terminated texts.
 class CharsMap {
  public:
@@ -125,9 +103,31 @@ void normalize_with(const CharsMap& map, Normalized& value) {
 
 }  // namespace
 
-Normalizer precompiled_normalizer(std::string_view charsmap) {
-  const auto map = std::make_shared<const CharsMap>(base64_bytes(charsmap));
+Normalizer precompiled_normalizer(const std::string& charsmap) {
+  const auto map = std::make_shared<const CharsMap>(charsmap);
   return [map](Normalized& value) { normalize_with(*map, value); };
+}
+
+std::string base64_bytes(std::string_view text) {
+  std::string bytes;
+  std::uint32_t buffer = 0;
+  int bits = 0;
+  while (text.ends_with('=')) text.remove_suffix(1);
+  for (const char c : text) {
+    const int value = c >= 'A' && c <= 'Z'   ? c - 'A'
+                      : c >= 'a' && c <= 'z' ? c - 'a' + 26
+                      : c >= '0' && c <= '9' ? c - '0' + 52
+                      : c == '+'             ? 62
+                      : c == '/'             ? 63
+                                             : -1;
+    if (value < 0) throw InputError("is not base64");
+    buffer = buffer << 6 | static_cast<std::uint32_t>(value);
+    bits += 6;
+    if (bits < 8) continue;
+    bits -= 8;
+    bytes += static_cast<char>(buffer >> bits & 0xFF);
+  }
+  return bytes;
 }
 
 }  // namespace limn

@@ -4,11 +4,13 @@
 
 namespace limn {
 
-/// SentencePiece's compiled normalisation table as tokenizer.json carries it, applied as the tokenizers library does:
+/// SentencePiece's compiled normalisation table applied as the tokenizers library does:
 /// per grapheme cluster where that is short, else per character.
-/// @param charsmap  base64
-/// @throws InputError when it is not base64, or the table is cut short
+/// @throws InputError when the table is cut short
 /// Source: the crate spm_precompiled; huggingface/tokenizers, normalizers/precompiled.rs.
-Normalizer precompiled_normalizer(std::string_view charsmap);
+Normalizer precompiled_normalizer(const std::string& charsmap);
+
+/// @throws InputError when the text is not base64
+std::string base64_bytes(std::string_view text);
 
 }  // namespace limn

@@ -3,6 +3,7 @@
 #include <unicode/regex.h>
 #include <unicode/utext.h>
 
+#include <algorithm>
 #include <array>
 
 #include "core/error.h"
@@ -139,6 +140,21 @@ Pattern Pattern::character(std::function<bool(char32_t)> belongs) {
   });
 }
 
+Pattern Pattern::white_space() {
+  return Pattern([](std::string_view text, std::vector<Match>& found) {
+    std::size_t done = 0;
+    for (std::size_t at = 0; at < text.size();) {
+      const std::size_t begin = at;
+      if (next_class(text, at) != Class::space) continue;
+      at = run_end(text, at, Class::space);
+      if (begin > done) found.push_back({done, begin, false});
+      found.push_back({begin, at, true});
+      done = at;
+    }
+    if (done < text.size()) found.push_back({done, text.size(), false});
+  });
+}
+
 Pattern Pattern::gpt2() {
   return Pattern([](std::string_view text, std::vector<Match>& found) {
     for (std::size_t at = 0; at < text.size();) {
@@ -149,12 +165,16 @@ Pattern Pattern::gpt2() {
   });
 }
 
-Pattern Pattern::clip() {
-  return Pattern([](std::string_view text, std::vector<Match>& found) {
+Pattern Pattern::clip(std::vector<std::string> whole) {
+  return Pattern([whole = std::move(whole)](std::string_view text, std::vector<Match>& found) {
     for (std::size_t at = 0; at < text.size();) {
+      const auto here = std::find_if(whole.begin(), whole.end(),
+                                     [&](const std::string& special) { return text.substr(at).starts_with(special); });
       std::size_t end = at;
       const Class kind = next_class(text, end);
-      if (const std::size_t length = contraction(text, at)) {
+      if (here != whole.end()) {
+        end = at + here->size();
+      } else if (const std::size_t length = contraction(text, at)) {
         end = at + length;
       } else if (kind != Class::number) {
         end = run_end(text, end, kind);
@@ -168,8 +188,11 @@ Pattern Pattern::clip() {
 Pattern Pattern::regex(const std::string& expression) {
   static const std::string kGpt2 = R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
   static const std::string kClip = R"('s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+)";
+  static const std::string kClipSpecial = R"(<\|startoftext\|>|<\|endoftext\|>|)";
   if (expression == kGpt2) return gpt2();
   if (expression == kClip) return clip();
+  if (expression == kClipSpecial + kClip) return clip({"<|startoftext|>", "<|endoftext|>"});
+  if (expression == R"(\s+)") return white_space();
   UErrorCode status = U_ZERO_ERROR;
   UParseError where;
   const std::uint32_t flags = UREGEX_MULTILINE | UREGEX_UNIX_LINES;  // as Ruby has ^ $ and .

@@ -25,11 +25,14 @@ class Pattern {
   /// code.
   /// @throws InputError when ICU cannot compile it
   static Pattern regex(const std::string& expression);
+  /// Runs of white space.
+  static Pattern white_space();
   /// GPT-2's: contractions, letters, digits, others, each with one space in front; white space.
   static Pattern gpt2();
 
-  /// CLIP's: contractions, runs of letters, single digits, runs of others; white space is left over.
-  static Pattern clip();
+  /// CLIP's: the strings of `whole`, contractions, runs of letters, single digits, runs of others; white space is left
+  /// over.
+  static Pattern clip(std::vector<std::string> whole = {});
 
   /// All of `text` in order, appended: matches and what lies between. Only a regular expression's match can be empty.
   void matches(std::string_view text, std::vector<Match>& found) const { (*all_)(text, found); }

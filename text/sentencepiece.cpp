@@ -2,6 +2,8 @@
 
 #include <sentencepiece_processor.h>
 
+#include <algorithm>
+
 #include "core/files.h"
 #include "text/unicode.h"
 
@@ -31,11 +33,40 @@ std::string without_punctuation(std::string_view text) {
   return result;
 }
 
+/// Reads a varint at `at`, which moves behind it.
+std::uint64_t varint(std::string_view bytes, std::size_t& at) {
+  std::uint64_t value = 0;
+  for (int shift = 0; at < bytes.size() && shift < 64; shift += 7) {
+    const auto byte = static_cast<unsigned char>(bytes[at++]);
+    value |= static_cast<std::uint64_t>(byte & 0x7F) << shift;
+    if (byte < 0x80) break;
+  }
+  return value;
+}
+
+/// The last length-delimited field `number` of a serialised message (protobuf's wire format); empty where there is
+/// none.
+std::string_view message_field(std::string_view bytes, std::uint64_t number) {
+  std::string_view found;
+  for (std::size_t at = 0; at < bytes.size();) {
+    const std::uint64_t key = varint(bytes, at);
+    const std::uint64_t kind = key & 7;
+    std::uint64_t length = kind == 1 ? 8 : kind == 5 ? 4 : 0;
+    if (kind == 0) varint(bytes, at);
+    if (kind == 2) length = varint(bytes, at);
+    if (length > bytes.size() - at) break;
+    if (kind == 2 && key >> 3 == number) found = bytes.substr(at, length);
+    at += length;
+  }
+  return found;
+}
+
 bool begins_with_prefix(std::string_view text) { return text.starts_with(' ') || text.starts_with(kPrefix); }
 
 class SentencePiece : public TokenizerImpl {
  public:
-  SentencePiece(const std::filesystem::path& file, const SentencePieceOptions& options);
+  SentencePiece(const std::filesystem::path& file, const SentencePieceOptions& options,
+                std::shared_ptr<const TokenizerImpl> with_added);
   void encode(std::string_view text, Ids& ids) const override;
   std::string decode(std::span<const std::int64_t> ids) const override;
 
@@ -45,6 +76,7 @@ class SentencePiece : public TokenizerImpl {
   void encode_plain(std::string_view text, bool prefix, Ids& ids) const;
 
   SentencePieceOptions options_;
+  std::shared_ptr<const TokenizerImpl> with_added_;
   AddedTokens added_;
   sentencepiece::SentencePieceProcessor model_;
   sentencepiece::SentencePieceProcessor bare_;  // the same without the leading U+2581
@@ -52,8 +84,9 @@ class SentencePiece : public TokenizerImpl {
   std::vector<bool> apart_;                     // by id: spelled as it stands, not by the model
 };
 
-SentencePiece::SentencePiece(const std::filesystem::path& file, const SentencePieceOptions& options)
-    : options_(options) {
+SentencePiece::SentencePiece(const std::filesystem::path& file, const SentencePieceOptions& options,
+                             std::shared_ptr<const TokenizerImpl> with_added)
+    : options_(options), with_added_(std::move(with_added)) {
   load(file);
   for (AddedToken& token : options_.added) {
     if (token.id < 0) token.id = find(token.text);
@@ -118,7 +151,8 @@ void SentencePiece::encode_plain(std::string_view text, bool prefix, Ids& ids) c
 
 void SentencePiece::encode(std::string_view text, Ids& ids) const {
   const std::vector<TextPart> parts = added_.split(text);
-  const bool alone = parts.size() == 1;
+  const bool any = std::any_of(parts.begin(), parts.end(), [](const TextPart& part) { return part.id >= 0; });
+  if (with_added_ && any) return with_added_->encode(text, ids);
   bool first = true;
   for (const TextPart& part : parts) {
     if (part.id >= 0) {
@@ -128,7 +162,7 @@ void SentencePiece::encode(std::string_view text, Ids& ids) const {
       std::string_view plain = part.text;
       if (options_.lower) plain = lowered = python_lower(plain);
       if (options_.strip_punctuation) plain = cleaned = without_punctuation(plain);
-      const bool spaced = alone || options_.prefix_spaces || !begins_with_prefix(plain);
+      const bool spaced = !any || options_.prefix_spaces || !begins_with_prefix(plain);
       encode_plain(plain, (first || options_.prefix_after_added) && spaced, ids);
     }
     first = false;
@@ -160,8 +194,23 @@ std::string SentencePiece::decode(std::span<const std::int64_t> ids) const {
 }  // namespace
 
 std::shared_ptr<TokenizerImpl> read_sentencepiece(const std::filesystem::path& model,
-                                                  const SentencePieceOptions& options) {
-  return std::make_shared<SentencePiece>(model, options);
+                                                  const SentencePieceOptions& options,
+                                                  std::shared_ptr<const TokenizerImpl> with_added) {
+  return std::make_shared<SentencePiece>(model, options, std::move(with_added));
+}
+
+SentencePieceParts read_sentencepiece_parts(const std::filesystem::path& file) {
+  const std::string bytes = read_file(file);
+  sentencepiece::SentencePieceProcessor model;
+  if (const auto status = model.LoadFromSerializedProto(bytes); !status.ok())
+    throw CheckpointError(file.string() + ": is not a usable SentencePiece model: " + status.ToString());
+  SentencePieceParts parts;
+  for (int id = 0; id < model.GetPieceSize(); ++id) {
+    parts.pieces.push_back(model.IdToPiece(id));
+    parts.scores.push_back(model.GetScore(id));
+  }
+  parts.charsmap = message_field(message_field(bytes, 3), 2);  // normalizer_spec.precompiled_charsmap
+  return parts;
 }
 
 Tokenizer open_sentencepiece(const std::filesystem::path& model, const SentencePieceOptions& options) {

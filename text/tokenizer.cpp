@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "core/error.h"
+#include "text/decoders.h"
 #include "text/tokenizer_impl.h"
 #include "text/unicode.h"
 
@@ -60,7 +61,9 @@ std::string Tokenizer::decode(std::span<const std::int64_t> ids, bool skip_speci
     if (skip_special && impl_->skipped.count(id)) continue;
     kept.push_back(id);
   }
-  return impl_->decode(kept);
+  std::string text = impl_->decode(kept);
+  if (impl_->clean_up) clean_up_spaces(text);
+  return text;
 }
 
 std::int64_t Tokenizer::size() const { return static_cast<std::int64_t>(impl_->pieces.size()); }

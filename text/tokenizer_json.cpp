@@ -51,7 +51,7 @@ Normalizer read_normalizer(const Json& json) {
   if (type == "ByteLevel") return byte_level_normalizer();
   if (type == "Precompiled") {
     try {
-      return precompiled_normalizer(json.at("precompiled_charsmap").text());
+      return precompiled_normalizer(base64_bytes(json.at("precompiled_charsmap").text()));
     } catch (const InputError& error) {
       json.fail(error.what());
     }

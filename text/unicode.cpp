@@ -169,6 +169,14 @@ std::string python_lower(std::string_view text) {
   return result;
 }
 
+std::string python_strip(std::string_view text) {
+  const auto is_python_space = [](char32_t c) { return is_space(c) || (c >= 0x1C && c <= 0x1F); };
+  std::size_t begin = 0, end = text.size();
+  for (std::size_t at = 0; at < text.size() && is_python_space(next_code_point(text, at));) begin = at;
+  for (std::size_t at = end; at > begin && is_python_space(previous_code_point(text, at));) end = at;
+  return std::string(text.substr(begin, end - begin));
+}
+
 std::string fold_case(std::string_view text) {
   std::string result;
   icu::UnicodeString::fromUTF8(icu::StringPiece(text.data(), static_cast<std::int32_t>(text.size())))
