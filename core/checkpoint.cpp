@@ -62,7 +62,7 @@ void resolve_int8(TensorTable& table) {
     const auto scale = table.find(name + ".scale");
     if (tensor.dtype != at::kChar || scale == table.end()) continue;
     const StoredTensor& factors = scale->second;
-    const bool fits = !tensor.shape.empty() && factors.shape == std::vector{tensor.shape[0]};
+    const bool fits = tensor.shape.size() >= 2 && factors.shape == std::vector{tensor.shape[0]};
     if (!fits || (factors.dtype != at::kFloat && factors.dtype != at::kHalf))
       throw CheckpointError(factors.file.string() + ": tensor \"" + scale->first + "\": got " +
                             c10::toString(factors.dtype) + " " + shape_text(factors.shape) +

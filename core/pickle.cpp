@@ -11,7 +11,7 @@ namespace {
 using Kind = PickleNode::Kind;
 using Index = std::uint32_t;
 
-constexpr std::size_t kMost = 5'000'000;  // values, remembered values, copied items: beyond any checkpoint's need
+constexpr std::size_t kMost = 2'000'000;  // values, remembered values, copied items: beyond any checkpoint's need
 constexpr Index kMark = 0xFFFFFFFF;       // on the stack, where MARK was
 constexpr std::size_t kLongestName = 200;
 

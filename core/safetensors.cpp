@@ -182,7 +182,8 @@ std::string header_text(const std::vector<Entry>& entries, const std::map<std::s
   for (const Entry& entry : entries) {
     key(*entry.name);
     json.append("{\"dtype\":\"").append(entry.dtype->name).append("\",\"shape\":[");
-    for (const std::int64_t size : entry.tensor.sizes()) (json.back() == '[' ? json : json += ',') += std::to_string(size);
+    for (const std::int64_t size : entry.tensor.sizes())
+      (json.back() == '[' ? json : json += ',') += std::to_string(size);
     json += "],\"data_offsets\":[" + std::to_string(offset);
     offset += static_cast<std::int64_t>(entry.tensor.nbytes());
     json.append(",").append(std::to_string(offset)).append("]}");
@@ -234,7 +235,7 @@ QuantizedRows quantize_rows(const Tensor& tensor, at::ScalarType scale_dtype) {
   if (scale_dtype != at::kFloat && scale_dtype != at::kHalf)
     throw InputError(std::string("quantize_rows: scale dtype: got ") + c10::toString(scale_dtype) +
                      ", expected fp32 or fp16");
-  const Tensor rows = tensor.detach().to(at::kFloat).reshape({tensor.size(0), -1});  // [rows, rest]
+  const Tensor rows = tensor.detach().to(at::kFloat).flatten(1);  // [rows, rest]
   const Tensor peak = rows.numel() > 0 ? rows.abs().amax(1) : at::zeros({rows.size(0)}, rows.options());
   const Tensor scale = (peak / 127).to(scale_dtype);  // [rows]
   if (!at::isfinite(scale).all().item<bool>())

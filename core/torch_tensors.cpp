@@ -61,7 +61,7 @@ constexpr std::array<std::string_view, 14> kWrappers = {
 
 constexpr int kDeepest = 32;
 constexpr std::size_t kLongestName = 2000;
-constexpr std::size_t kMostVisits = 5'000'000;
+constexpr std::size_t kMostVisits = 2'000'000;
 
 /// "FloatStorage" of "torch.FloatStorage", "torch.cuda.FloatStorage", "torch.storage.UntypedStorage".
 std::string_view storage_type(std::string_view global) {

@@ -30,23 +30,20 @@ inline bool accepts(const std::filesystem::path& file) {
   }
 }
 
-/// Every truncation, and every byte below `limit` replaced by several others, must be refused with a CheckpointError or
-/// read in bounds. Returns how many truncations were accepted.
-inline int damage_everywhere(const std::string& bytes, const std::string& name, std::size_t limit = std::string::npos) {
+/// Truncated at every `step`-th length, and every `step`-th byte replaced, a file must be refused with a
+/// CheckpointError or read in bounds. Returns how many truncations were accepted.
+inline int damage_everywhere(const std::string& bytes, const std::string& name, std::size_t step = 1) {
   const TemporaryFolder folder;
   const std::filesystem::path file = folder / name;
   int accepted = 0;
-  for (std::size_t length = 0; length < bytes.size(); ++length) {
-    write_quickly(file, bytes.substr(0, length));
-    accepted += accepts(file);
-  }
   std::string damaged = bytes;
-  for (std::size_t i = 0; i < std::min(limit, bytes.size()); ++i) {
-    for (const int value : {0x00, 0xFF, bytes[i] ^ 1, bytes[i] ^ 0x80, int{'9'}}) {
-      damaged[i] = static_cast<char>(value);
-      write_quickly(file, damaged);
-      accepts(file);
-    }
+  for (std::size_t i = 0; i < bytes.size(); i += step) {
+    write_quickly(file, bytes.substr(0, i));
+    accepted += accepts(file);
+    const int values[] = {0x00, 0xFF, bytes[i] ^ 1, bytes[i] ^ 0x80, int{'9'}};
+    damaged[i] = static_cast<char>(values[i / step % 5]);
+    write_quickly(file, damaged);
+    accepts(file);
     damaged[i] = bytes[i];
   }
   return accepted;

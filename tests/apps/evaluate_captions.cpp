@@ -153,7 +153,7 @@ TEST_CASE("candidates find their picture by any of its names", "[evaluate]") {
                                                                {"image_id": "./y/same.jpg", "caption": "three"},
                                                                {"image_id": "b", "caption": "two"}])"),
                                      records);
-  CHECK(found.captions == std::vector<std::optional<std::string>>{"one", "two", "three"});
+  CHECK((found.captions == std::vector<std::optional<std::string>>{"one", "two", "three"}));
   const auto file = folder.write("d.json", R"([{"image_id": "same", "caption": "which"}])");
   CHECK_THROWS_WITH(read_candidates(file, records),
                     file.string() + "[0]: image_id: got \"same\", which fits several pictures of the references");

@@ -68,7 +68,8 @@ TEST_CASE("files: every failure names the file and the system's reason", "[files
   CHECK_THROWS_WITH(MappedFile(folder / "pipe"), base + "/pipe: is not a regular file");
   CHECK_THROWS_AS(read_file(folder / "absent"), InputError);
 
-  CHECK_THROWS_WITH(write_file(folder / "no/such", "x"), base + "/no/such: cannot be written: No such file or directory");
+  CHECK_THROWS_WITH(write_file(folder / "no/such", "x"),
+                    base + "/no/such: cannot be written: No such file or directory");
   CHECK_THROWS_WITH(write_file(folder.path, "x"), base + ": cannot be written: Is a directory");
   CHECK_THROWS_WITH(write_file(folder / "new/", "x"), base + "/new/: cannot be written: Is a directory");
   CHECK_THROWS_AS(write_file(folder.path, "x"), WriteError);
