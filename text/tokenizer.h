@@ -56,6 +56,12 @@ class Tokenizer {
 /// @throws CheckpointError naming the file and what is wrong with it
 Tokenizer open_tokenizer(const std::filesystem::path& folder);
 
+/// The same for the files of a CLIP tokenizer read as open_clip (and OpenAI's own code) reads them: text repaired and
+/// cleaned first, special tokens <start_of_text> and <end_of_text>, padding with 0. open_tokenizer does so by itself
+/// where a folder has open_clip_config.json and no config.json.
+/// @throws CheckpointError naming the file and what is wrong with it
+Tokenizer open_clip_tokenizer(const std::filesystem::path& folder);
+
 /// What a family does around a SentencePiece model.
 struct SentencePieceOptions {
   std::vector<AddedToken> added = {};    ///< found in the raw text before anything else; ids may lie beyond the model's

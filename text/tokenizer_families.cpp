@@ -2,6 +2,8 @@
 
 #include "core/files.h"
 #include "text/bpe.h"
+#include "text/fix_text.h"
+#include "text/html_entities.h"
 #include "text/pipeline.h"
 #include "text/sentencepiece.h"
 #include "text/tokenizer_folder.h"
@@ -94,6 +96,14 @@ void set_begin_end(const TokenizerFolder& folder, TokenizerImpl& tokenizer) {
   if (folder.config["add_eos_token"].boolean(false)) tokenizer.behind = {tokenizer.find(folder.token(Role::end))};
 }
 
+/// Bytes, then </w> as a space, ends stripped.
+Decoder clip_decoder() {
+  const Decoder stripped = [](std::vector<std::string>& tokens) {
+    for (std::string& token : tokens) token = python_strip(token);
+  };
+  return sequence_decoder({byte_level_decoder(), replace_decoder(Pattern::literal("</w>"), " "), stripped});
+}
+
 }  // namespace
 
 std::shared_ptr<TokenizerImpl> read_bert(TokenizerFolder folder) {
@@ -137,14 +147,42 @@ std::shared_ptr<TokenizerImpl> read_clip(TokenizerFolder folder) {
       {split_pre_tokenizer(Pattern::clip({"<|startoftext|>", "<|endoftext|>"}), Behavior::removed, true),
        byte_level_pre_tokenizer(false, true)});
   tokenizer->model = read_bpe(folder, {.unknown = folder.token(Role::unknown), .suffix = "</w>"}, *tokenizer);
-  const Decoder stripped = [](std::vector<std::string>& tokens) {
-    for (std::string& token : tokens) token = python_strip(token);
-  };
-  tokenizer->decoder =
-      sequence_decoder({byte_level_decoder(), replace_decoder(Pattern::literal("</w>"), " "), stripped});
+  tokenizer->decoder = clip_decoder();
   tokenizer->set_added(folder.added_tokens(*tokenizer));
   set_around(folder, Role::begin, Role::end, *tokenizer);
   folder.finish(*tokenizer);
+  return tokenizer;
+}
+
+/// open_clip 3.3, tokenizer.py, SimpleTokenizer with its default cleaning.
+std::shared_ptr<TokenizerImpl> read_open_clip(TokenizerFolder folder) {
+  static const std::string kBegin = "<start_of_text>", kEnd = "<end_of_text>";
+  auto tokenizer = std::make_shared<Pipeline>();
+  const TokenModel bpe = read_bpe(folder, {.suffix = "</w>"}, *tokenizer);
+  const auto size = static_cast<std::int64_t>(tokenizer->pieces.size());
+  if (size < 258) throw CheckpointError((folder.path / "vocab.json").string() + ": has too few pieces for CLIP");
+  const std::int64_t begin = size - 2, end = size - 1;  // the last two, whatever the file calls them
+  for (const std::int64_t id : {begin, end}) tokenizer->by_piece.erase(tokenizer->pieces[static_cast<std::size_t>(id)]);
+  tokenizer->add_piece(kBegin, begin);
+  tokenizer->add_piece(kEnd, end);
+  tokenizer->normalizer = [](Normalized& value) {
+    value.text = python_lower(joined_words(unescape_html(unescape_html(fix_text(value.text)))));
+  };
+  const std::string words = R"('s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+)";
+  tokenizer->pre_tokenizer = sequence_pre_tokenizer(
+      {split_pre_tokenizer(Pattern::regex("(?i)" + kBegin + "|" + kEnd + "|" + words), Behavior::removed, true),
+       byte_level_pre_tokenizer(false, false)});
+  tokenizer->model = [bpe, begin, end](std::string_view piece, Ids& ids) {
+    if (piece == kBegin || piece == kEnd) return ids.push_back(piece == kBegin ? begin : end);
+    bpe(piece, ids);
+  };
+  tokenizer->decoder = clip_decoder();
+  tokenizer->before = {begin};
+  tokenizer->behind = {end};
+  tokenizer->skipped = {begin, end};
+  tokenizer->special.begin = begin;
+  tokenizer->special.end = end;
+  tokenizer->special.pad = 0;  // which is also "!"
   return tokenizer;
 }
 

@@ -155,6 +155,7 @@ std::shared_ptr<TokenizerImpl> read_classic(const TokenizerFolder& folder) {
   }
   if (folder.has("vocab.txt")) return read_bert(folder);
   if (!folder.has("vocab.json") || !folder.has("merges.txt")) return nullptr;
+  if (folder.has("open_clip_config.json") && !folder.has("config.json")) return read_open_clip(folder);
   if (folder.family == "clip") return read_clip(folder);
   if (is_one_of(folder.family, {"gpt2", "gpt_neo", "opt", "blip-2"})) return read_gpt2(folder);
   if (is_one_of(folder.family, {"bart", "roberta", "longformer", "blenderbot"})) return read_roberta(folder);
@@ -162,6 +163,14 @@ std::shared_ptr<TokenizerImpl> read_classic(const TokenizerFolder& folder) {
 }
 
 }  // namespace
+
+Tokenizer open_clip_tokenizer(const fs::path& path) {
+  try {
+    return Tokenizer(read_open_clip(TokenizerFolder(path)));
+  } catch (const InputError& error) {
+    throw CheckpointError(error.what());
+  }
+}
 
 Tokenizer open_tokenizer(const fs::path& path) {
   if (!fs::is_directory(path)) throw CheckpointError(path.string() + ": is not a folder; expected a model folder");

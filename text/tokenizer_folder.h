@@ -42,6 +42,7 @@ struct TokenizerFolder {
 /// @throws CheckpointError, InputError naming the file
 std::shared_ptr<TokenizerImpl> read_bert(TokenizerFolder folder);
 std::shared_ptr<TokenizerImpl> read_clip(TokenizerFolder folder);
+std::shared_ptr<TokenizerImpl> read_open_clip(TokenizerFolder folder);
 std::shared_ptr<TokenizerImpl> read_gpt2(TokenizerFolder folder);
 std::shared_ptr<TokenizerImpl> read_roberta(TokenizerFolder folder);
 std::shared_ptr<TokenizerImpl> read_t5(TokenizerFolder folder, const std::filesystem::path& model);

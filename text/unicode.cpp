@@ -23,6 +23,9 @@ bool in_unicode_8(UChar32 c) {
   return age[0] >= 1 && age[0] <= 8;
 }
 
+/// str.isspace(): White_Space and the four separators U+001C to U+001F.
+bool is_python_space(char32_t c) { return is_space(c) || (c >= 0x1C && c <= 0x1F); }
+
 }  // namespace
 
 bool is_ascii(std::string_view text) {
@@ -170,11 +173,26 @@ std::string python_lower(std::string_view text) {
 }
 
 std::string python_strip(std::string_view text) {
-  const auto is_python_space = [](char32_t c) { return is_space(c) || (c >= 0x1C && c <= 0x1F); };
   std::size_t begin = 0, end = text.size();
   for (std::size_t at = 0; at < text.size() && is_python_space(next_code_point(text, at));) begin = at;
   for (std::size_t at = end; at > begin && is_python_space(previous_code_point(text, at));) end = at;
   return std::string(text.substr(begin, end - begin));
+}
+
+std::string joined_words(std::string_view text) {
+  std::string result;
+  bool space = false;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t begin = at;
+    if (is_python_space(next_code_point(text, at))) {
+      space = true;
+      continue;
+    }
+    if (space && !result.empty()) result += ' ';
+    space = false;
+    result += text.substr(begin, at - begin);
+  }
+  return result;
 }
 
 std::string fold_case(std::string_view text) {

@@ -46,6 +46,7 @@ void append_lower(std::string& text, char32_t code_point);
 /// Python's str.lower(): full mappings; a final sigma becomes U+03C2.
 std::string python_lower(std::string_view text);
 std::string python_strip(std::string_view text);  ///< str.strip(): the four separators U+001C..1F are space too
+std::string joined_words(std::string_view text);  ///< " ".join(text.split())
 std::string fold_case(std::string_view text);
 
 }  // namespace limn

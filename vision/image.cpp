@@ -40,7 +40,7 @@ constexpr Format kFormats[] = {
     {"JPEG", [](std::string_view h) { return h.starts_with("\xFF\xD8\xFF"); }, decode_jpeg},
     {"PNG", [](std::string_view h) { return h.starts_with("\x89PNG\r\n\x1A\n"); }, decode_png},
     {"GIF", [](std::string_view h) { return h.starts_with("GIF87a") || h.starts_with("GIF89a"); }, decode_gif},
-    {"WebP", [](std::string_view h) { return h.starts_with("RIFF") && h.substr(8).starts_with("WEBP"); }, decode_webp},
+    {"WebP", [](std::string_view h) { return h.starts_with("RIFF") && h.size() >= 12 && h.substr(8, 4) == "WEBP"; }, decode_webp},
     {"TIFF", is_tiff, decode_tiff},
     {"BMP", [](std::string_view h) { return h.starts_with("BM"); }, decode_bmp},
     {"PNM", [](std::string_view h) { return is_pnm(h, "123456"); }, decode_pnm},

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "core/ops.h"
+#include "core/utf8.h"
 
 namespace limn {
 namespace {
@@ -57,15 +58,6 @@ std::vector<char32_t> code_points(std::string_view text) {
     i += fine ? size : 1;
   }
   return result;
-}
-
-std::string utf8_of(char32_t code) {
-  if (code < 0x80) return {static_cast<char>(code)};
-  std::string bytes;
-  const int more = code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
-  bytes += static_cast<char>((0xF00 >> more & 0xFF) | code >> 6 * more);
-  for (int i = more - 1; i >= 0; --i) bytes += static_cast<char>(0x80 | (code >> 6 * i & 0x3F));
-  return bytes;
 }
 
 // Characters that a line may break beside.
@@ -135,7 +127,7 @@ std::vector<std::string> Lettering::wrap(std::string_view utf8, int pixels) cons
   int used = 0;
   const auto end_line = [&](std::size_t keep) {
     std::string text;
-    for (std::size_t i = 0; i < keep; ++i) text += utf8_of(line[i]);
+    for (std::size_t i = 0; i < keep; ++i) append_utf8(text, line[i]);
     while (text.ends_with(' ')) text.pop_back();
     lines.push_back(text);
     while (keep < line.size() && line[keep] == ' ') ++keep;

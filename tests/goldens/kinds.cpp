@@ -8,6 +8,7 @@ std::span<const Kind> kinds() {
       {"vision", run_vision},
       {"logits", run_logits},
       {"caption", run_caption},
+      {"tokenize", run_tokenize},
       {"caption-metrics", run_caption_metrics},
       {"ptb-tokenize", run_ptb_tokens},
       {"cjk-tokenize", run_cjk_tokens},

@@ -9,6 +9,7 @@ void run_preprocess(GoldenCase& current);
 void run_vision(GoldenCase& current);
 void run_logits(GoldenCase& current);
 void run_caption(GoldenCase& current);
+void run_tokenize(GoldenCase& current);
 void run_caption_metrics(GoldenCase& current);
 void run_ptb_tokens(GoldenCase& current);
 void run_cjk_tokens(GoldenCase& current);

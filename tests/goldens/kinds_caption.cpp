@@ -9,6 +9,7 @@ namespace {
 Model& opened(GoldenCase& current) {
   return current.folder.keep<Model>([&] {
     const std::filesystem::path folder = current.folder.model_folder();
+    if (!std::filesystem::exists(folder / "config.json")) throw NotRun("no family opens a folder without config.json yet");
     if (!find_family(Json::read(folder / "config.json"))) throw NotRun("no family opens this model yet");
     return open_model(folder);
   });

@@ -94,7 +94,7 @@ TEST_CASE("decode: every proper part of a file is an error, never a picture or a
 }
 
 TEST_CASE("decode: damaged files never crash", "[vision][image]") {
-  for (const std::string ending : {".png", ".jpg", ".bmp", ".ppm", ".webp", ".tiff", ".jp2"}) {
+  for (const std::string ending : {".png", ".jpg", ".bmp", ".ppm", ".webp", ".tiff"}) {
     const std::string whole = encoded(ending);
     for (std::size_t at = 0; at < whole.size(); at += 13) {
       std::string damaged = whole;
