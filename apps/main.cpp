@@ -13,7 +13,6 @@
 #include "apps/run.h"
 #include "apps/tokenizer_train.h"
 #include "apps/train/train.h"
-#include "apps/train/train.h"
 
 // The command line: every option of every command. Parsing fills plain option structs; the work is in the commands'
 // own files and begins after parsing has succeeded.
@@ -228,7 +227,8 @@ void add_train(CLI::App& app, Action& action) {
   group.option("--stop-after", options->stop_after, "N", "end after N steps of this call, with a checkpoint")
       ->check(CLI::PositiveNumber);
   group.flag("--restart", *fresh, "begin anew, even where the run folder has a checkpoint");
-  command->footer("Examples:\n  limn train models/limn-small/recipe/caption.toml\nCtrl-C writes a checkpoint and ends.");
+  command->footer(
+      "Examples:\n  limn train models/limn-small/recipe/caption.toml\nCtrl-C writes a checkpoint and ends.");
   command->callback([=, &action] {
     action = [=] {
       options->resume = !*fresh;
@@ -257,10 +257,14 @@ void add_evaluate(CLI::App& app, Action& action) {
   auto common = std::make_shared<CommonOptions>();
   auto search = std::make_shared<CaptionSearch>();
   CLI::App* command = evaluate->add_subcommand("captions", "CIDEr-D, BLEU and ROUGE-L of captions against people's");
-  command->add_option("references", options->references, "captions by people: JSON lines, COCO annotations, or a folder with .txt files")
-      ->required()->type_name("FILE");
+  command
+      ->add_option("references", options->references,
+                   "captions by people: JSON lines, COCO annotations, or a folder with .txt files")
+      ->required()
+      ->type_name("FILE");
   const Group group{*command, "Judging"};
-  group.option("--candidates", options->candidates, "FILE", "captions to judge, JSON lines or COCO results; else the model writes them");
+  group.option("--candidates", options->candidates, "FILE",
+               "captions to judge, JSON lines or COCO results; else the model writes them");
   group.option("--images", options->images, "FOLDER", "where relative picture names start from");
   group.option("--limit", options->limit, "N", "only the first N pictures");
   group.flag("--partial", options->partial, "judge the pictures that have both");

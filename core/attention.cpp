@@ -22,7 +22,8 @@ Tensor causal_mask(std::int64_t targets, std::int64_t sources, const at::Device&
 }
 
 // The plain formula, where weights are asked for or the type has no fused kernel.
-Tensor attend_plainly(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& mask, const AttendOptions& options) {
+Tensor attend_plainly(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& mask,
+                      const AttendOptions& options) {
   Tensor scores = at::matmul(q, k.transpose(-2, -1)) / std::sqrt(static_cast<double>(q.size(-1)));  // [B A T S]
   if (mask.defined() && mask.scalar_type() == at::kBool) {
     scores = scores.masked_fill(mask.logical_not(), -INFINITY);
@@ -49,7 +50,8 @@ std::pair<Tensor, Tensor> KvCache::append(const Tensor& new_k, const Tensor& new
   }
   if (needed > k.size(2)) {
     const auto grown = [&](const Tensor& old) {
-      Tensor room = at::empty({old.size(0), old.size(1), std::max<std::int64_t>(2 * needed, 32), old.size(3)}, old.options());
+      Tensor room =
+          at::empty({old.size(0), old.size(1), std::max<std::int64_t>(2 * needed, 32), old.size(3)}, old.options());
       room.narrow(2, 0, length).copy_(old.narrow(2, 0, length));
       return room;
     };
@@ -72,7 +74,8 @@ Tensor attend(const Tensor& q_in, const Tensor& k, const Tensor& v, const Attend
   const auto [R, A, T, K] = dims<4>(q_in, "attend: q [R A T K]");
   const auto [P, A2, S, K2] = dims<4>(k, "attend: k [P A S K]");
   if (A != A2 || K != K2 || P == 0 || R % P != 0 || k.sizes() != v.sizes())
-    throw InputError("attend: q " + shape_text(q_in.sizes()) + " does not fit k " + shape_text(k.sizes()) + " and v " + shape_text(v.sizes()));
+    throw InputError("attend: q " + shape_text(q_in.sizes()) + " does not fit k " + shape_text(k.sizes()) + " and v " +
+                     shape_text(v.sizes()));
   const std::int64_t group = R / P;
   Tensor q = q_in;
   if (group > 1) {  // rows of one source become query tokens of it: the source is never copied
@@ -94,7 +97,9 @@ Tensor attend(const Tensor& q_in, const Tensor& k, const Tensor& v, const Attend
     result = at::scaled_dot_product_attention(q, k, v, extra, options.dropout, square && T > 1);
   }
   if (group == 1) return result;
-  const auto ungrouped = [&](const Tensor& x) { return x.view({P, A, group, T, x.size(-1)}).transpose(1, 2).reshape({R, A, T, x.size(-1)}); };
+  const auto ungrouped = [&](const Tensor& x) {
+    return x.view({P, A, group, T, x.size(-1)}).transpose(1, 2).reshape({R, A, T, x.size(-1)});
+  };
   if (options.weights) *options.weights = ungrouped(*options.weights);
   return ungrouped(result);
 }

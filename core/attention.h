@@ -18,11 +18,11 @@ struct KvCache {
 };
 
 struct AttendOptions {
-  bool causal = false;       ///< token t sees sources up to S - T + t (lower-right aligned, so a cache is counted in)
-  Tensor mask = {};          ///< bool, true = may attend, broadcastable to [B A T S]; not together with causal
-  Tensor bias = {};          ///< added to the scores, broadcastable to [B A T S]; not together with causal or mask
-  double dropout = 0.0;      ///< of attention weights, in training
-  Tensor* weights = nullptr; ///< if given, receives the attention weights [B A T S]; slower
+  bool causal = false;        ///< token t sees sources up to S - T + t (lower-right aligned, so a cache is counted in)
+  Tensor mask = {};           ///< bool, true = may attend, broadcastable to [B A T S]; not together with causal
+  Tensor bias = {};           ///< added to the scores, broadcastable to [B A T S]; not together with causal or mask
+  double dropout = 0.0;       ///< of attention weights, in training
+  Tensor* weights = nullptr;  ///< if given, receives the attention weights [B A T S]; slower
 };
 
 /// softmax(Q Kᵀ / √K) V: the only one in the tree. q [R A T K], k and v [P A S K] -> [R A T K].
@@ -32,12 +32,13 @@ struct AttendOptions {
 Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, const AttendOptions& options = {});
 
 struct AttentionCall {
-  Tensor context = {};       ///< cross: [P S C]; may be undefined once the cache is filled
+  Tensor context = {};  ///< cross: [P S C]; may be undefined once the cache is filled
   KvCache* cache = nullptr;
   AttendOptions options = {};
 };
 
-/// Multi-head attention with its projections: self (one stacked qkv product) or cross (q, and stacked kv of the context).
+/// Multi-head attention with its projections: self (one stacked qkv product) or cross (q, and stacked kv of the
+/// context).
 struct Attention {
   std::int64_t heads;
   std::vector<Linear> in;  // self: {qkv [3D D]}; cross: {q [D D], kv [2D C]}

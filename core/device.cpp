@@ -23,7 +23,8 @@ at::Device parse_device(const std::string& text) {
         throw InputError("device: got \"" + text + "\", expected cuda:N with a number N");
       index = std::stoi(digits);
     }
-    if (present == 0) throw InputError("device: got \"" + text + "\", but no usable CUDA device is present; use --device cpu");
+    if (present == 0)
+      throw InputError("device: got \"" + text + "\", but no usable CUDA device is present; use --device cpu");
     if (index >= present)
       throw InputError("device: got \"" + text + "\", but there are only " + std::to_string(present) + " CUDA devices");
     return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(index));

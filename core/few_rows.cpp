@@ -70,7 +70,9 @@ LIMN_TARGET inline Vector load(const at::BFloat16* p) {
   const __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
 }
-LIMN_TARGET inline Vector load(const at::Half* p) { return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))); }
+LIMN_TARGET inline Vector load(const at::Half* p) {
+  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
 LIMN_TARGET inline Vector load(const std::int8_t* p) {
   return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
 }
@@ -86,18 +88,25 @@ LIMN_TARGET inline float total(Vector v) {
 
 template <typename W>
 Kernel kernel_of() {
-  static const bool has_512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
-  static const bool has_256 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+  static const bool has_512 =
+      __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+  static const bool has_256 =
+      __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
   return has_512 ? wide::run_range<W> : has_256 ? narrow::run_range<W> : nullptr;
 }
 
 Kernel kernel_for(at::ScalarType weights) {
   switch (weights) {
-    case at::kFloat: return kernel_of<float>();
-    case at::kBFloat16: return kernel_of<at::BFloat16>();
-    case at::kHalf: return kernel_of<at::Half>();
-    case at::kChar: return kernel_of<std::int8_t>();
-    default: return nullptr;
+    case at::kFloat:
+      return kernel_of<float>();
+    case at::kBFloat16:
+      return kernel_of<at::BFloat16>();
+    case at::kHalf:
+      return kernel_of<at::Half>();
+    case at::kChar:
+      return kernel_of<std::int8_t>();
+    default:
+      return nullptr;
   }
 }
 
@@ -119,12 +128,19 @@ Tensor linear_few_rows(const Tensor& x, const Tensor& weight, const Tensor& bias
   const auto [R, in] = dims<2>(x, "linear_few_rows: x [R in]");
   const Tensor rows = x.contiguous();
   const Tensor y = at::empty({R, weight.size(0)}, x.options());
-  const Product product{rows.data_ptr<float>(), weight.data_ptr(), bias.defined() ? bias.data_ptr<float>() : nullptr,
-                        scale.defined() ? scale.data_ptr<float>() : nullptr, y.data_ptr<float>(), R, in, weight.size(0)};
+  const Product product{rows.data_ptr<float>(),
+                        weight.data_ptr(),
+                        bias.defined() ? bias.data_ptr<float>() : nullptr,
+                        scale.defined() ? scale.data_ptr<float>() : nullptr,
+                        y.data_ptr<float>(),
+                        R,
+                        in,
+                        weight.size(0)};
   const Kernel kernel = kernel_for(weight.scalar_type());
   // A thread is worth waking for a quarter megabyte of weights.
   const std::int64_t grain = std::max<std::int64_t>(4, (std::int64_t{1} << 18) / (in * weight.element_size()));
-  at::parallel_for(0, weight.size(0), grain, [&](std::int64_t begin, std::int64_t end) { kernel(product, begin, end); });
+  at::parallel_for(0, weight.size(0), grain,
+                   [&](std::int64_t begin, std::int64_t end) { kernel(product, begin, end); });
   return y;
 }
 

@@ -222,7 +222,8 @@ void Json::fail(const std::string& what) const {
   throw InputError(node_->where.empty() ? what : node_->where + ": " + what);
 }
 
-ConfigReader::ConfigReader(Json object) : ConfigReader(std::move(object), std::make_shared<std::vector<std::string>>()) {}
+ConfigReader::ConfigReader(Json object)
+    : ConfigReader(std::move(object), std::make_shared<std::vector<std::string>>()) {}
 
 ConfigReader::ConfigReader(Json object, std::shared_ptr<std::vector<std::string>> faults)
     : object_(std::move(object)), faults_(std::move(faults)) {
@@ -294,7 +295,8 @@ ConfigReader ConfigReader::inside(std::string_view key) { return ConfigReader(ob
 
 void ConfigReader::finish() const {
   if (faults_->empty()) return;
-  std::string message = std::to_string(faults_->size()) + (faults_->size() == 1 ? " problem" : " problems") + " in the configuration:";
+  std::string message =
+      std::to_string(faults_->size()) + (faults_->size() == 1 ? " problem" : " problems") + " in the configuration:";
   for (const std::string& fault : *faults_) message += "\n  " + fault;
   throw CheckpointError(message);
 }

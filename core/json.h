@@ -20,7 +20,7 @@ namespace limn {
 /// Member order is kept.
 class Json {
  public:
-  Json();                                                    ///< null
+  Json();  ///< null
   Json(std::nullptr_t);
   Json(bool value);
   Json(int value);
@@ -49,34 +49,34 @@ class Json {
   bool is_text() const;
   bool is_boolean() const;
   bool is_integer() const;
-  bool is_number() const;                                    ///< integers included
+  bool is_number() const;  ///< integers included
   explicit operator bool() const { return !is_null(); }
 
-  std::size_t size() const;                                  ///< members or items; 0 for other kinds
-  Json operator[](std::string_view key) const;               ///< null where absent or not an object
-  Json operator[](std::size_t index) const;                  ///< null where absent or not an array
-  Json at(std::string_view key) const;                       ///< @throws InputError where absent
+  std::size_t size() const;                     ///< members or items; 0 for other kinds
+  Json operator[](std::string_view key) const;  ///< null where absent or not an object
+  Json operator[](std::size_t index) const;     ///< null where absent or not an array
+  Json at(std::string_view key) const;          ///< @throws InputError where absent
   bool has(std::string_view key) const;
-  std::vector<Json> items() const;                           ///< @throws InputError unless an array
-  std::vector<std::pair<std::string, Json>> members() const; ///< @throws InputError unless an object
+  std::vector<Json> items() const;                            ///< @throws InputError unless an array
+  std::vector<std::pair<std::string, Json>> members() const;  ///< @throws InputError unless an object
 
   std::string text() const;
-  std::int64_t integer() const;                              ///< 3.0 is accepted as 3
+  std::int64_t integer() const;  ///< 3.0 is accepted as 3
   double number() const;
   bool boolean() const;
-  std::string text(std::string_view otherwise) const;        ///< `otherwise` where null; a wrong type still throws
+  std::string text(std::string_view otherwise) const;  ///< `otherwise` where null; a wrong type still throws
   std::int64_t integer(std::int64_t otherwise) const;
   double number(double otherwise) const;
   bool boolean(bool otherwise) const;
-  std::vector<std::string> texts() const;                    ///< an array of strings
+  std::vector<std::string> texts() const;  ///< an array of strings
   std::vector<std::int64_t> integers() const;
   std::vector<double> numbers() const;
 
   Json& set(std::string_view key, Json value);
   Json& push(Json value);
-  std::string dump(int indent = -1) const;                   ///< one line unless `indent` >= 0; invalid UTF-8 becomes U+FFFD
-  const std::string& where() const;                          ///< "config.json: vision_config.hidden_size"
-  [[noreturn]] void fail(const std::string& what) const;     ///< InputError "<where>: <what>"
+  std::string dump(int indent = -1) const;  ///< one line unless `indent` >= 0; invalid UTF-8 becomes U+FFFD
+  const std::string& where() const;         ///< "config.json: vision_config.hidden_size"
+  [[noreturn]] void fail(const std::string& what) const;  ///< InputError "<where>: <what>"
 
  private:
   struct Node;
@@ -90,8 +90,8 @@ class Json {
 class ConfigReader {
  public:
   explicit ConfigReader(Json object);
-  std::int64_t integer(std::string_view key);                         ///< required, positive
-  std::int64_t integer(std::string_view key, std::int64_t otherwise); ///< absent or null: `otherwise`
+  std::int64_t integer(std::string_view key);                          ///< required, positive
+  std::int64_t integer(std::string_view key, std::int64_t otherwise);  ///< absent or null: `otherwise`
   double number(std::string_view key, double otherwise);
   bool boolean(std::string_view key, bool otherwise);
   std::string text(std::string_view key, std::string_view otherwise);
@@ -99,7 +99,7 @@ class ConfigReader {
   std::size_t choice(std::string_view key, const std::vector<std::string>& names, std::string_view otherwise);
   /// Another fault, e.g. two keys that contradict each other.
   void fault(std::string_view key, const std::string& what);
-  ConfigReader inside(std::string_view key);                          ///< a sub-object sharing this reader's fault list
+  ConfigReader inside(std::string_view key);  ///< a sub-object sharing this reader's fault list
   Json json() const { return object_; }
   void finish() const;
 

@@ -26,7 +26,8 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
     }
   }
   if (reduced && !computes_well(dtype))
-    return at::linear(x.to(at::kFloat), weight.to(at::kFloat), bias.defined() ? bias.to(at::kFloat) : bias).to(x.scalar_type());
+    return at::linear(x.to(at::kFloat), weight.to(at::kFloat), bias.defined() ? bias.to(at::kFloat) : bias)
+        .to(x.scalar_type());
   return at::linear(x, weight, bias);
 }
 
@@ -74,22 +75,32 @@ Activation parse_activation(const std::string& name) {
 Tensor activate_in_place(Tensor x, Activation activation) {
   if (at::GradMode::is_enabled() && x.requires_grad()) return activate(x, activation);
   switch (activation) {
-    case Activation::gelu: return at::gelu_(x);
-    case Activation::gelu_tanh: return at::gelu_(x, "tanh");
-    case Activation::quick_gelu: return x.mul_(at::sigmoid(x * 1.702));
-    case Activation::relu: return at::relu_(x);
-    case Activation::silu: return at::silu_(x);
+    case Activation::gelu:
+      return at::gelu_(x);
+    case Activation::gelu_tanh:
+      return at::gelu_(x, "tanh");
+    case Activation::quick_gelu:
+      return x.mul_(at::sigmoid(x * 1.702));
+    case Activation::relu:
+      return at::relu_(x);
+    case Activation::silu:
+      return at::silu_(x);
   }
   throw InputError("unknown activation");
 }
 
 Tensor activate(const Tensor& x, Activation activation) {
   switch (activation) {
-    case Activation::gelu: return at::gelu(x);
-    case Activation::gelu_tanh: return at::gelu(x, "tanh");
-    case Activation::quick_gelu: return x * at::sigmoid(x * 1.702);
-    case Activation::relu: return at::relu(x);
-    case Activation::silu: return at::silu(x);
+    case Activation::gelu:
+      return at::gelu(x);
+    case Activation::gelu_tanh:
+      return at::gelu(x, "tanh");
+    case Activation::quick_gelu:
+      return x * at::sigmoid(x * 1.702);
+    case Activation::relu:
+      return at::relu(x);
+    case Activation::silu:
+      return at::silu(x);
   }
   throw InputError("unknown activation");
 }

@@ -9,7 +9,9 @@ namespace limn {
 namespace {
 
 #if defined(__x86_64__)
-bool has_avx512() { return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"); }
+bool has_avx512() {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+}
 bool has_bf16() { return __builtin_cpu_supports("avx512bf16"); }
 #else
 bool has_avx512() { return false; }
@@ -18,8 +20,8 @@ bool has_bf16() { return false; }
 
 // oneDNN's products are reached through LibTorch's operator table: they have no C++ name in its headers.
 using Pack = Tensor(const Tensor&, std::optional<c10::SymInt>);
-using Product = Tensor(const Tensor&, const Tensor&, const std::optional<Tensor>&, std::string_view, c10::List<std::optional<at::Scalar>>,
-                       std::optional<std::string_view>);
+using Product = Tensor(const Tensor&, const Tensor&, const std::optional<Tensor>&, std::string_view,
+                       c10::List<std::optional<at::Scalar>>, std::optional<std::string_view>);
 
 struct Operators {
   std::optional<c10::TypedOperatorHandle<Pack>> pack;
@@ -41,11 +43,14 @@ const Operators& operators() {
 
 }  // namespace
 
-bool computes_well(at::ScalarType dtype) { return dtype == at::kFloat || dtype == at::kDouble || (dtype == at::kBFloat16 && has_bf16()); }
+bool computes_well(at::ScalarType dtype) {
+  return dtype == at::kFloat || dtype == at::kDouble || (dtype == at::kBFloat16 && has_bf16());
+}
 
 Tensor PackedLinear::operator()(const Tensor& x, const Tensor& weight, const Tensor& bias, bool gelu) {
   const at::ScalarType dtype = weight.scalar_type();
-  const bool possible = x.is_cpu() && weight.is_cpu() && x.scalar_type() == dtype && (dtype == at::kFloat || dtype == at::kBFloat16);
+  const bool possible =
+      x.is_cpu() && weight.is_cpu() && x.scalar_type() == dtype && (dtype == at::kFloat || dtype == at::kBFloat16);
   if (!possible || !computes_well(dtype) || !operators().pack || weight.is_inference()) return {};
   Tensor packed;
   {
@@ -59,7 +64,8 @@ Tensor PackedLinear::operator()(const Tensor& x, const Tensor& weight, const Ten
     packed = packed_;
   }
   const std::optional<Tensor> offset = bias.defined() ? std::optional<Tensor>(bias) : std::nullopt;
-  return operators().product->call(x.contiguous(), packed, offset, gelu ? "gelu" : "none", c10::List<std::optional<at::Scalar>>(), gelu ? "none" : "");
+  return operators().product->call(x.contiguous(), packed, offset, gelu ? "gelu" : "none",
+                                   c10::List<std::optional<at::Scalar>>(), gelu ? "none" : "");
 }
 
 }  // namespace limn

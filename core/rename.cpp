@@ -93,7 +93,8 @@ StoredTensor joined(const std::vector<StoredTensor>& parts) {
 bool joinable(const std::vector<StoredTensor>& parts) {
   return std::all_of(parts.begin(), parts.end(), [&](const StoredTensor& part) {
     return !part.shape.empty() && part.dtype == parts.front().dtype &&
-           std::equal(part.shape.begin() + 1, part.shape.end(), parts.front().shape.begin() + 1, parts.front().shape.end());
+           std::equal(part.shape.begin() + 1, part.shape.end(), parts.front().shape.begin() + 1,
+                      parts.front().shape.end());
   });
 }
 
@@ -105,7 +106,8 @@ std::optional<std::string> apply(const Rename& row, const std::string& name) {
   return fill(row.to, captured);
 }
 
-Weights renamed(const TensorTable& foreign, std::span<const Rename> rows, const std::string& what, Placement placement) {
+Weights renamed(const TensorTable& foreign, std::span<const Rename> rows, const std::string& what,
+                Placement placement) {
   TensorTable table;
   WeightsOptions options;
   options.placement = placement;
@@ -133,7 +135,8 @@ Weights renamed(const TensorTable& foreign, std::span<const Rename> rows, const 
       if (table.count(ours)) {
         // Tied tensors may be stored under both names; the first one counts and the rest must agree in shape.
         if (table[ours].shape != fixed(stored, matched->fix).shape)
-          options.faults.push_back("wrong shape " + name + " " + shape_text(stored.shape) + ", but " + options.stored_as[ours] + " is " + shape_text(table[ours].shape));
+          options.faults.push_back("wrong shape " + name + " " + shape_text(stored.shape) + ", but " +
+                                   options.stored_as[ours] + " is " + shape_text(table[ours].shape));
         continue;
       }
       table[ours] = fixed(stored, matched->fix);

@@ -10,13 +10,13 @@ struct BlockConfig {
   std::int64_t dim = 0, heads = 0, mlp = 0;
   std::int64_t context_dim = 0;  ///< width of the cross-attended source; 0: none
   double eps = 0;
-  bool pre_norm = true;          ///< normalise before each part (ViT, GPT-2) or after each sum (BERT)
+  bool pre_norm = true;  ///< normalise before each part (ViT, GPT-2) or after each sum (BERT)
   Activation activation = Activation::gelu;
 };
 
 struct BlockCall {
   AttentionCall self = {}, cross = {};  ///< cross is left out where neither its context nor its cache is given
-  double dropout = 0.0;          ///< on each part's output, in training
+  double dropout = 0.0;                 ///< on each part's output, in training
 };
 
 /// One transformer layer: self-attention, optional cross-attention, MLP, each with its residual and norm.

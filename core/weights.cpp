@@ -72,16 +72,19 @@ Tensor Weights::get(std::string_view name, at::IntArrayRef shape, Init init) con
 
   const auto spelled = [&] {
     const auto foreign = state.options.stored_as.find(full);
-    return foreign == state.options.stored_as.end() || foreign->second == full ? full : foreign->second + " (" + full + ")";
+    return foreign == state.options.stored_as.end() || foreign->second == full ? full
+                                                                               : foreign->second + " (" + full + ")";
   };
   Tensor tensor;
   const auto stored = state.table.find(full);
   if (stored == state.table.end()) {
     if (!state.options.fill) state.faults.push_back("missing     " + full + " " + shape_text(shape));
   } else if (at::IntArrayRef(stored->second.shape) != shape) {
-    state.faults.push_back("wrong shape " + spelled() + " " + shape_text(stored->second.shape) + ", expected " + shape_text(shape));
+    state.faults.push_back("wrong shape " + spelled() + " " + shape_text(stored->second.shape) + ", expected " +
+                           shape_text(shape));
   } else if (!at::isFloatingType(stored->second.dtype)) {
-    state.faults.push_back("wrong dtype " + spelled() + " " + std::string(at::toString(stored->second.dtype)) + ", expected a floating type");
+    state.faults.push_back("wrong dtype " + spelled() + " " + std::string(at::toString(stored->second.dtype)) +
+                           ", expected a floating type");
   } else {
     tensor = stored->second.load();
   }
@@ -96,11 +99,13 @@ void Weights::finish() const {
   for (const auto& [name, stored] : state_->table) {
     if (state_->given.count(name)) continue;
     const auto foreign = state_->options.stored_as.find(name);
-    faults.push_back("unexpected  " + (foreign == state_->options.stored_as.end() ? name : foreign->second) + " " + shape_text(stored.shape));
+    faults.push_back("unexpected  " + (foreign == state_->options.stored_as.end() ? name : foreign->second) + " " +
+                     shape_text(stored.shape));
   }
   if (faults.empty()) return;
   constexpr std::size_t shown = 20;
-  std::string message = state_->options.what + ": " + std::to_string(faults.size()) + (faults.size() == 1 ? " problem" : " problems") +
+  std::string message = state_->options.what + ": " + std::to_string(faults.size()) +
+                        (faults.size() == 1 ? " problem" : " problems") +
                         " in the weights; do they belong to this config.json?";
   for (std::size_t i = 0; i < faults.size() && i < shown; ++i) message += "\n  " + faults[i];
   if (faults.size() > shown) message += "\n  and " + std::to_string(faults.size() - shown) + " more";

@@ -17,10 +17,10 @@ enum class Init { normal, zeros, ones };
 
 struct WeightsOptions {
   Placement placement;
-  std::string what = "weights";   ///< begins every message: the folder or the file
-  bool fill = false;              ///< names that the table lacks are drawn at random instead of being faults
-  std::uint64_t seed = 0;         ///< of those; each name has its own stream, so the order of construction is free
-  bool trainable = false;         ///< hand out leaf copies that require gradients
+  std::string what = "weights";  ///< begins every message: the folder or the file
+  bool fill = false;             ///< names that the table lacks are drawn at random instead of being faults
+  std::uint64_t seed = 0;        ///< of those; each name has its own stream, so the order of construction is free
+  bool trainable = false;        ///< hand out leaf copies that require gradients
   std::map<std::string, std::string> stored_as;  ///< our name -> the file's, for messages
   std::vector<std::string> faults;               ///< found before, e.g. by renaming
 };

@@ -15,7 +15,8 @@ Caption described(const Captioner& captioner, Sequence sequence) {
   if (captioner.spelled) caption.text = captioner.spelled(caption.text);
   caption.sequence_score = sequence.score;
   if (!sequence.logprobs.empty())
-    caption.score = std::accumulate(sequence.logprobs.begin(), sequence.logprobs.end(), 0.0) / static_cast<double>(sequence.logprobs.size());
+    caption.score = std::accumulate(sequence.logprobs.begin(), sequence.logprobs.end(), 0.0) /
+                    static_cast<double>(sequence.logprobs.size());
   caption.ids = std::move(sequence.ids);
   caption.logprobs = std::move(sequence.logprobs);
   return caption;
@@ -31,8 +32,10 @@ std::vector<std::vector<Caption>> Captioner::operator()(const Tensor& pictures, 
   GenerateOptions options = request.generate;
   options.end = end;
   for (const std::string& word : request.banned)
-    if (auto ids = tokenizer.encode(word, {.special = false}); !ids.empty()) options.bad_words.push_back(std::move(ids));
-  const std::vector<std::vector<std::int64_t>> prompts(static_cast<std::size_t>(B), begin(request.prompt, request.language));
+    if (auto ids = tokenizer.encode(word, {.special = false}); !ids.empty())
+      options.bad_words.push_back(std::move(ids));
+  const std::vector<std::vector<std::int64_t>> prompts(static_cast<std::size_t>(B),
+                                                       begin(request.prompt, request.language));
   std::vector<std::vector<Caption>> captions;
   for (std::vector<Sequence>& sequences : generate(decoder, context, prompts, options)) {
     captions.emplace_back();

@@ -16,7 +16,8 @@ EfficientNetConfig read_stem(ConfigReader read) {
     bool good = row.is_array() && row.size() == 5;
     for (std::size_t k = 0; good && k < 5; ++k) good = row[k].is_integer() && row[k].integer() > 0;
     if (!good) {
-      read.fault("stages", "row " + std::to_string(i) + " is " + row.dump() + ", expected [expand, kernel, stride, repeats, channels]");
+      read.fault("stages", "row " + std::to_string(i) + " is " + row.dump() +
+                               ", expected [expand, kernel, stride, repeats, channels]");
       continue;
     }
     const auto n = row.integers();
@@ -30,7 +31,8 @@ Json stem_json(const EfficientNetConfig& stem) {
   Json stages = Json::array();
   for (const EfficientNetStage& s : stem.stages)
     stages.push(Json::list(std::vector<std::int64_t>{s.expand, s.kernel, s.stride, s.repeats, s.out}));
-  return Json::object({{"kind", "efficientnet-lite"}, {"stem_channels", stem.stem}, {"head_channels", stem.head}, {"stages", stages}});
+  return Json::object(
+      {{"kind", "efficientnet-lite"}, {"stem_channels", stem.stem}, {"head_channels", stem.head}, {"stages", stages}});
 }
 
 }  // namespace
@@ -38,16 +40,33 @@ Json stem_json(const EfficientNetConfig& stem) {
 HouseConfig read_house_config(const Json& config) {
   HouseConfig c;
   ConfigReader root(config), vision = root.inside("vision"), text = root.inside("text");
-  c.vision = {.stem = read_stem(vision.inside("stem")), .image = vision.integer("image_size"), .dim = vision.integer("dim"),
-              .heads = vision.integer("heads"), .layers = vision.integer("layers"), .mlp = vision.integer("mlp"), .eps = vision.number("eps", 1e-5)};
-  c.text = {.vocab = text.integer("vocab_size"), .dim = text.integer("dim"), .heads = text.integer("heads"), .layers = text.integer("layers"),
-            .mlp = text.integer("mlp"), .positions = text.integer("positions"), .context_dim = c.vision.dim, .cross_from = text.integer("cross_from", 0),
-            .eps = text.number("eps", 1e-5), .causal = true, .pre_norm = true, .final_norm = true, .head = Head::tied};
+  c.vision = {.stem = read_stem(vision.inside("stem")),
+              .image = vision.integer("image_size"),
+              .dim = vision.integer("dim"),
+              .heads = vision.integer("heads"),
+              .layers = vision.integer("layers"),
+              .mlp = vision.integer("mlp"),
+              .eps = vision.number("eps", 1e-5)};
+  c.text = {.vocab = text.integer("vocab_size"),
+            .dim = text.integer("dim"),
+            .heads = text.integer("heads"),
+            .layers = text.integer("layers"),
+            .mlp = text.integer("mlp"),
+            .positions = text.integer("positions"),
+            .context_dim = c.vision.dim,
+            .cross_from = text.integer("cross_from", 0),
+            .eps = text.number("eps", 1e-5),
+            .causal = true,
+            .pre_norm = true,
+            .final_norm = true,
+            .head = Head::tied};
   c.contrast = root.integer("contrast_dim", 0);
   if (c.vision.heads && c.vision.dim % c.vision.heads) vision.fault("heads", "do not divide dim");
   if (c.text.heads && c.text.dim % c.text.heads) text.fault("heads", "do not divide dim");
-  if (config["languages"].is_array()) c.languages = config["languages"].texts();
-  else root.fault("languages", "is missing, expected a list such as [\"en\", \"zh\"]");
+  if (config["languages"].is_array())
+    c.languages = config["languages"].texts();
+  else
+    root.fault("languages", "is missing, expected a list such as [\"en\", \"zh\"]");
   c.beams = root.integer("beams", c.beams);
   c.length_penalty = root.number("length_penalty", c.length_penalty);
   c.max_new_tokens = root.integer("max_new_tokens", c.max_new_tokens);
@@ -56,12 +75,29 @@ HouseConfig read_house_config(const Json& config) {
 }
 
 Json house_config_json(const HouseConfig& c) {
-  const Json vision = Json::object({{"image_size", c.vision.image}, {"dim", c.vision.dim}, {"heads", c.vision.heads}, {"layers", c.vision.layers},
-                                    {"mlp", c.vision.mlp}, {"eps", c.vision.eps}, {"stem", stem_json(c.vision.stem)}});
-  const Json text = Json::object({{"vocab_size", c.text.vocab}, {"dim", c.text.dim}, {"heads", c.text.heads}, {"layers", c.text.layers}, {"mlp", c.text.mlp},
-                                  {"positions", c.text.positions}, {"cross_from", c.text.cross_from}, {"eps", c.text.eps}});
-  return Json::object({{"model_type", "limn"}, {"architectures", Json::list(std::vector<std::string>{"LimnModel"})}, {"vision", vision}, {"text", text},
-                       {"contrast_dim", c.contrast}, {"languages", Json::list(c.languages)}, {"beams", c.beams}, {"length_penalty", c.length_penalty},
+  const Json vision = Json::object({{"image_size", c.vision.image},
+                                    {"dim", c.vision.dim},
+                                    {"heads", c.vision.heads},
+                                    {"layers", c.vision.layers},
+                                    {"mlp", c.vision.mlp},
+                                    {"eps", c.vision.eps},
+                                    {"stem", stem_json(c.vision.stem)}});
+  const Json text = Json::object({{"vocab_size", c.text.vocab},
+                                  {"dim", c.text.dim},
+                                  {"heads", c.text.heads},
+                                  {"layers", c.text.layers},
+                                  {"mlp", c.text.mlp},
+                                  {"positions", c.text.positions},
+                                  {"cross_from", c.text.cross_from},
+                                  {"eps", c.text.eps}});
+  return Json::object({{"model_type", "limn"},
+                       {"architectures", Json::list(std::vector<std::string>{"LimnModel"})},
+                       {"vision", vision},
+                       {"text", text},
+                       {"contrast_dim", c.contrast},
+                       {"languages", Json::list(c.languages)},
+                       {"beams", c.beams},
+                       {"length_penalty", c.length_penalty},
                        {"max_new_tokens", c.max_new_tokens}});
 }
 
@@ -76,7 +112,8 @@ HouseModel::HouseModel(const Weights& w, const Weights& stem, const HouseConfig&
 std::vector<std::pair<std::string, Tensor>> quantized_for_storage(const std::map<std::string, Tensor>& weights) {
   std::vector<std::pair<std::string, Tensor>> stored;
   for (const auto& [name, weight] : weights) {
-    const bool matrix = weight.dim() >= 2 && weight.size(0) > 1 && name.size() > 7 && name.substr(name.size() - 7) == ".weight";
+    const bool matrix =
+        weight.dim() >= 2 && weight.size(0) > 1 && name.size() > 7 && name.substr(name.size() - 7) == ".weight";
     if (!matrix) {
       stored.emplace_back(name, weight.detach().to(at::kCPU, at::kFloat));
       continue;

@@ -10,10 +10,10 @@ namespace limn {
 /// and whose other layers cross-attend to the picture (as CoCa, https://arxiv.org/abs/2205.01917).
 struct HouseConfig {
   HybridConfig vision;
-  TextConfig text;                       ///< text.cross_from: the first layer that sees the picture
-  std::int64_t contrast = 0;             ///< width of the shared space of pictures and texts; 0: no contrastive heads
-  std::vector<std::string> languages;    ///< "en", "zh": each has a begin token <en>, <zh>
-  std::int64_t beams = 3;                ///< the search that suits the model
+  TextConfig text;                     ///< text.cross_from: the first layer that sees the picture
+  std::int64_t contrast = 0;           ///< width of the shared space of pictures and texts; 0: no contrastive heads
+  std::vector<std::string> languages;  ///< "en", "zh": each has a begin token <en>, <zh>
+  std::int64_t beams = 3;              ///< the search that suits the model
   double length_penalty = 1.0;
   std::int64_t max_new_tokens = 24;
 };

@@ -11,16 +11,16 @@ namespace limn {
 /// The picture side alone, for parity checks and for what builds on picture tokens.
 struct PictureTower {
   Preprocess preprocess;
-  std::function<Tensor(const Tensor& pixels)> hidden;   ///< normalised [B 3 H W] -> [B S C], after the last norm
-  std::function<Tensor(const Tensor& hidden)> pooled;   ///< [B S C] -> [B C]; null where the family has none
+  std::function<Tensor(const Tensor& pixels)> hidden;  ///< normalised [B 3 H W] -> [B S C], after the last norm
+  std::function<Tensor(const Tensor& hidden)> pooled;  ///< [B S C] -> [B C]; null where the family has none
 };
 
 /// A model is its capabilities: what is empty, it cannot do.
 struct Model {
-  std::string family;                    ///< "blip", "limn", ...
+  std::string family;  ///< "blip", "limn", ...
   std::filesystem::path folder;
   Placement placement;
-  std::int64_t parameters = 0;           ///< number of weights
+  std::int64_t parameters = 0;  ///< number of weights
   std::optional<PictureTower> pictures;
   std::optional<Captioner> captioner;
 };
@@ -28,8 +28,8 @@ struct Model {
 /// One public family: how its folders are recognised and opened. One file each in fusion/families.
 struct Family {
   const char* name;
-  const char* source;                    ///< paper or repository
-  bool (*matches)(const Json& config);   ///< reads model_type and architectures, never weight names
+  const char* source;                   ///< paper or repository
+  bool (*matches)(const Json& config);  ///< reads model_type and architectures, never weight names
   Model (*open)(const std::filesystem::path& folder, const Json& config, const Placement& placement);
 };
 

@@ -33,29 +33,38 @@ struct Candidate {
   double logprob;
 };
 
-void check(const TextTransformer& decoder, const Tensor& context, const std::vector<Ids>& prompts, const GenerateOptions& o) {
+void check(const TextTransformer& decoder, const Tensor& context, const std::vector<Ids>& prompts,
+           const GenerateOptions& o) {
   const auto refuse = [](const std::string& what) { throw InputError("generate: " + what); };
   if (prompts.empty() || prompts[0].empty()) refuse("prompts: got none, expected at least one token for each picture");
   for (const Ids& prompt : prompts) {
-    if (prompt.size() != prompts[0].size()) refuse("prompts: got different lengths in one batch; caption them one by one");
+    if (prompt.size() != prompts[0].size())
+      refuse("prompts: got different lengths in one batch; caption them one by one");
     for (const std::int64_t id : prompt)
-      if (id < 0 || id >= decoder.config.vocab) refuse("prompts: got id " + std::to_string(id) + ", expected 0 to " + std::to_string(decoder.config.vocab - 1));
+      if (id < 0 || id >= decoder.config.vocab)
+        refuse("prompts: got id " + std::to_string(id) + ", expected 0 to " + std::to_string(decoder.config.vocab - 1));
   }
   if (context.defined() && context.size(0) != static_cast<std::int64_t>(prompts.size()))
     refuse("got " + std::to_string(prompts.size()) + " prompts for " + std::to_string(context.size(0)) + " pictures");
   if (o.beams < 1) refuse("beams: got " + std::to_string(o.beams) + ", expected at least 1");
   if (o.returned < 1) refuse("returned sequences: got " + std::to_string(o.returned) + ", expected at least 1");
   if (o.returned > o.beams && !(o.sample && o.beams == 1))
-    refuse("returned sequences: got " + std::to_string(o.returned) + ", expected at most the number of beams, " + std::to_string(o.beams) +
-           "; raise the beams, or sample");
+    refuse("returned sequences: got " + std::to_string(o.returned) + ", expected at most the number of beams, " +
+           std::to_string(o.beams) + "; raise the beams, or sample");
   if (o.max_new_tokens < 0 || o.max_length < 0 || o.min_length < 0 || o.no_repeat_ngram < 0 || o.top_k < 0)
     refuse("lengths, n-gram size and top-k: got a negative number");
-  if (!(o.repetition_penalty > 0)) refuse("repetition penalty: got " + std::to_string(o.repetition_penalty) + ", expected more than 0");
-  if (!(o.temperature > 0)) refuse("temperature: got " + std::to_string(o.temperature) + ", expected more than 0; for the likeliest words leave sampling off");
-  if (!(o.top_p > 0 && o.top_p <= 1)) refuse("top-p: got " + std::to_string(o.top_p) + ", expected more than 0 and at most 1");
+  if (!(o.repetition_penalty > 0))
+    refuse("repetition penalty: got " + std::to_string(o.repetition_penalty) + ", expected more than 0");
+  if (!(o.temperature > 0))
+    refuse("temperature: got " + std::to_string(o.temperature) +
+           ", expected more than 0; for the likeliest words leave sampling off");
+  if (!(o.top_p > 0 && o.top_p <= 1))
+    refuse("top-p: got " + std::to_string(o.top_p) + ", expected more than 0 and at most 1");
   for (const Ids& word : o.bad_words)
     for (const std::int64_t id : word)
-      if (id < 0 || id >= decoder.config.vocab) refuse("banned words: got id " + std::to_string(id) + ", expected 0 to " + std::to_string(decoder.config.vocab - 1));
+      if (id < 0 || id >= decoder.config.vocab)
+        refuse("banned words: got id " + std::to_string(id) + ", expected 0 to " +
+               std::to_string(decoder.config.vocab - 1));
 }
 
 // The search without the model: takes scores, says which rows go on with which tokens.
@@ -65,8 +74,8 @@ class Search {
       : o_(options), prompt_(static_cast<std::int64_t>(prompts[0].size())), length_(prompt_) {
     asked_ = o_.max_new_tokens > 0 ? prompt_ + o_.max_new_tokens : o_.max_length > 0 ? o_.max_length : prompt_ + 20;
     if (asked_ <= prompt_)
-      throw InputError("generate: max length " + std::to_string(asked_) + " leaves no room behind the begin token and prompt, " +
-                       std::to_string(prompt_) + " tokens");
+      throw InputError("generate: max length " + std::to_string(asked_) +
+                       " leaves no room behind the begin token and prompt, " + std::to_string(prompt_) + " tokens");
     limit_ = std::min(asked_, positions + 1);  // the last token is chosen, but never read
     width_ = o_.beams > 1 ? o_.beams : o_.returned;
     for (std::size_t picture = 0; picture < prompts.size(); ++picture) {
@@ -74,7 +83,8 @@ class Search {
       track.rows.resize(static_cast<std::size_t>(width_));
       for (Running& row : track.rows) {
         row.sequence.ids = prompts[picture];
-        row.sum = o_.beams > 1 && &row != &track.rows[0] ? -1e9f : 0.0f;  // beams begin alike: only the first may branch
+        row.sum =
+            o_.beams > 1 && &row != &track.rows[0] ? -1e9f : 0.0f;  // beams begin alike: only the first may branch
       }
       tracks_.push_back(std::move(track));
       live_.push_back(picture);
@@ -82,7 +92,9 @@ class Search {
   }
 
   std::int64_t width() const { return width_; }
-  bool finished() const { return std::all_of(tracks_.begin(), tracks_.end(), [](const Track& t) { return t.done; }); }
+  bool finished() const {
+    return std::all_of(tracks_.begin(), tracks_.end(), [](const Track& t) { return t.done; });
+  }
 
   // Takes the scores of all live rows [live x width V] and chooses.
   void step(const Tensor& logits) {
@@ -129,13 +141,15 @@ class Search {
       if (o_.beams > 1) {
         // Only a stop from outside leaves fewer finished ones than beams: the best that were on their way fill up.
         for (const Running& row : track.rows)
-          if (sequences.size() < static_cast<std::size_t>(o_.returned)) sequences.push_back(penalised(row.sequence, row.sum));
+          if (sequences.size() < static_cast<std::size_t>(o_.returned))
+            sequences.push_back(penalised(row.sequence, row.sum));
       } else {
         for (Running& row : track.rows) {
           for (const double logprob : row.sequence.logprobs) row.sequence.score += logprob;
           sequences.push_back(std::move(row.sequence));
         }
-        std::stable_sort(sequences.begin(), sequences.end(), [](const Sequence& a, const Sequence& b) { return a.score > b.score; });
+        std::stable_sort(sequences.begin(), sequences.end(),
+                         [](const Sequence& a, const Sequence& b) { return a.score > b.score; });
       }
       sequences.resize(static_cast<std::size_t>(o_.returned));
       all.push_back(std::move(sequences));
@@ -189,7 +203,8 @@ class Search {
     const Tensor before = at::tensor(at::ArrayRef<float>(sums)).to(logits.device()).unsqueeze(-1);
     const Tensor accumulated = (scores + before).view({pictures, width_ * V});
     const Tensor best = best_candidates(accumulated);  // [pictures 2 beams] positions
-    const Tensor values = accumulated.gather(-1, best).cpu(), logprobs = own.view({pictures, width_ * V}).gather(-1, best).cpu();
+    const Tensor values = accumulated.gather(-1, best).cpu(),
+                 logprobs = own.view({pictures, width_ * V}).gather(-1, best).cpu();
     const Tensor positions = best.cpu().contiguous();
     const std::int64_t count = best.size(-1);
     for (std::int64_t i = 0; i < pictures; ++i) {
@@ -210,7 +225,9 @@ class Search {
     float* out = noise.data_ptr<float>();
     for (std::size_t i = 0; i < live_.size(); ++i)
       for (std::int64_t j = 0; j < accumulated.size(1); ++j)
-        *out++ = static_cast<float>(-std::log(-std::log(uniform(o_.seed, o_.first_picture + live_[i], static_cast<std::uint64_t>(j), static_cast<std::uint64_t>(length_)))));
+        *out++ = static_cast<float>(
+            -std::log(-std::log(uniform(o_.seed, o_.first_picture + live_[i], static_cast<std::uint64_t>(j),
+                                        static_cast<std::uint64_t>(length_)))));
     const Tensor drawn = std::get<1>(at::topk(accumulated + noise.to(accumulated.device()), 2 * o_.beams));
     return drawn.gather(-1, accumulated.gather(-1, drawn).argsort(-1, true));
   }
@@ -230,7 +247,8 @@ class Search {
       row.sequence.ids.push_back(candidate.token);
       row.sequence.logprobs.push_back(candidate.logprob);
       if (ends) {
-        if (o_.early_stopping != EarlyStopping::yes || track.finished.size() < beams) fresh_.push_back(penalised(row.sequence, row.sum));
+        if (o_.early_stopping != EarlyStopping::yes || track.finished.size() < beams)
+          fresh_.push_back(penalised(row.sequence, row.sum));
       } else {
         parents.push_back(first_row + candidate.parent);
         tokens.push_back(candidate.token);
@@ -252,7 +270,8 @@ class Search {
   void merge(std::vector<Sequence>& finished) {
     finished.insert(finished.end(), fresh_.begin(), fresh_.end());
     fresh_.clear();
-    std::stable_sort(finished.begin(), finished.end(), [](const Sequence& a, const Sequence& b) { return a.score > b.score; });
+    std::stable_sort(finished.begin(), finished.end(),
+                     [](const Sequence& a, const Sequence& b) { return a.score > b.score; });
     if (finished.size() > static_cast<std::size_t>(o_.beams)) finished.resize(static_cast<std::size_t>(o_.beams));
   }
 
@@ -262,7 +281,8 @@ class Search {
     if (o_.early_stopping == EarlyStopping::yes) return true;
     const bool hopeful = o_.early_stopping == EarlyStopping::never && o_.length_penalty > 0;
     const auto length = static_cast<double>((hopeful ? asked_ : length_ + 1) - prompt_);
-    return !(best_sum / static_cast<float>(std::pow(length, o_.length_penalty)) > static_cast<float>(track.finished.back().score));
+    return !(best_sum / static_cast<float>(std::pow(length, o_.length_penalty)) >
+             static_cast<float>(track.finished.back().score));
   }
 
   Sequence penalised(Sequence sequence, float sum) const {
@@ -282,7 +302,8 @@ class Search {
     std::vector<double> numbers;
     for (const std::size_t picture : live_)
       for (std::int64_t row = 0; row < width_; ++row)
-        numbers.push_back(uniform(o_.seed, o_.first_picture + picture, static_cast<std::uint64_t>(row), static_cast<std::uint64_t>(length_)));
+        numbers.push_back(uniform(o_.seed, o_.first_picture + picture, static_cast<std::uint64_t>(row),
+                                  static_cast<std::uint64_t>(length_)));
     return numbers;
   }
 
@@ -301,21 +322,24 @@ class Search {
 
 }  // namespace
 
-std::vector<std::vector<Sequence>> generate(const TextTransformer& decoder, const Tensor& context, const std::vector<Ids>& prompts,
-                                            const GenerateOptions& options) {
+std::vector<std::vector<Sequence>> generate(const TextTransformer& decoder, const Tensor& context,
+                                            const std::vector<Ids>& prompts, const GenerateOptions& options) {
   const at::NoGradGuard no_grad;
   check(decoder, context, prompts, options);
   Search search(prompts, decoder.config.positions, options);
   const auto device = decoder.words.weight.device();
   const auto on_device = [&](const Ids& ids) { return at::tensor(at::ArrayRef<std::int64_t>(ids)).to(device); };
-  const auto scores = [&](const Tensor& hidden) { return decoder.logits(hidden.select(1, hidden.size(1) - 1)).to(at::kFloat); };
+  const auto scores = [&](const Tensor& hidden) {
+    return decoder.logits(hidden.select(1, hidden.size(1) - 1)).to(at::kFloat);
+  };
 
   std::vector<Tensor> rows;
   for (const Ids& prompt : prompts) rows.push_back(on_device(prompt));
   TextState state;
   Tensor logits = scores(decoder(at::stack(rows), {.state = &state, .context = context}));  // [P V]
   if (search.width() > 1) {  // the prompt is read once for all beams
-    const Tensor repeated = at::arange(logits.size(0), logits.options().dtype(at::kLong)).repeat_interleave(search.width());
+    const Tensor repeated =
+        at::arange(logits.size(0), logits.options().dtype(at::kLong)).repeat_interleave(search.width());
     state.reorder(repeated);
     logits = logits.index_select(0, repeated);
   }

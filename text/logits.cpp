@@ -16,18 +16,22 @@ using Ids = std::vector<std::int64_t>;
 void forbid_repeats(const Ids& ids, std::int64_t n, Ids& forbidden) {
   const auto length = static_cast<std::int64_t>(ids.size());
   for (std::int64_t i = 0; i + n <= length; ++i)
-    if (std::equal(ids.begin() + i, ids.begin() + i + n - 1, ids.end() - (n - 1))) forbidden.push_back(ids[static_cast<std::size_t>(i + n - 1)]);
+    if (std::equal(ids.begin() + i, ids.begin() + i + n - 1, ids.end() - (n - 1)))
+      forbidden.push_back(ids[static_cast<std::size_t>(i + n - 1)]);
 }
 
 // The last token of each banned list whose other tokens were just said. The end token alone cannot be banned.
 void forbid_words(const Ids& ids, const GenerateOptions& options, Ids& forbidden) {
   for (const Ids& word : options.bad_words) {
     if (word.empty() || (word.size() == 1 && word[0] == options.end) || word.size() - 1 > ids.size()) continue;
-    if (std::equal(word.begin(), word.end() - 1, ids.end() - static_cast<std::ptrdiff_t>(word.size() - 1))) forbidden.push_back(word.back());
+    if (std::equal(word.begin(), word.end() - 1, ids.end() - static_cast<std::ptrdiff_t>(word.size() - 1)))
+      forbidden.push_back(word.back());
   }
 }
 
-Tensor index_tensor(const Ids& ids, const Tensor& like) { return at::tensor(at::ArrayRef<std::int64_t>(ids)).to(like.device()); }
+Tensor index_tensor(const Ids& ids, const Tensor& like) {
+  return at::tensor(at::ArrayRef<std::int64_t>(ids)).to(like.device());
+}
 
 std::uint64_t mixed(std::uint64_t x) {  // splitmix64, Steele et al. 2014
   x += 0x9e3779b97f4a7c15ull;
@@ -39,7 +43,8 @@ std::uint64_t mixed(std::uint64_t x) {  // splitmix64, Steele et al. 2014
 }  // namespace
 
 bool has_rules(const GenerateOptions& options) {
-  return options.repetition_penalty != 1.0 || options.no_repeat_ngram > 0 || !options.bad_words.empty() || options.min_length > 0;
+  return options.repetition_penalty != 1.0 || options.no_repeat_ngram > 0 || !options.bad_words.empty() ||
+         options.min_length > 0;
 }
 
 void apply_rules(const Tensor& scores, const std::vector<const Ids*>& histories, const GenerateOptions& options) {
@@ -60,7 +65,8 @@ void apply_rules(const Tensor& scores, const std::vector<const Ids*>& histories,
   if (!penalised.empty()) {
     const Tensor where = index_tensor(penalised, scores);
     const Tensor value = flat.index_select(0, where);
-    flat.index_copy_(0, where, at::where(value < 0, value * options.repetition_penalty, value / options.repetition_penalty));
+    flat.index_copy_(0, where,
+                     at::where(value < 0, value * options.repetition_penalty, value / options.repetition_penalty));
   }
   if (!forbidden.empty()) flat.index_fill_(0, index_tensor(forbidden, scores), -INFINITY);
 }

@@ -12,7 +12,8 @@ bool has_rules(const GenerateOptions& options);
 /// @param scores     float, changed in place; logits for greedy search and sampling, log-probabilities for beams
 /// @param histories  R token lists, prompt included
 /// Source: transformers 5.24 generation/logits_process.py.
-void apply_rules(const Tensor& scores, const std::vector<const std::vector<std::int64_t>*>& histories, const GenerateOptions& options);
+void apply_rules(const Tensor& scores, const std::vector<const std::vector<std::int64_t>*>& histories,
+                 const GenerateOptions& options);
 
 /// Temperature, top-k and top-p, in this order: what falls out becomes minus infinity. [R V] -> [R V]
 Tensor warped(const Tensor& scores, const GenerateOptions& options);

@@ -17,9 +17,13 @@ TextTransformer::TextTransformer(const Weights& w, const TextConfig& c)
   if (c.token_types > 0) token_types = w.get("token_types.weight", {c.token_types, c.dim});
   if (c.embedding_norm) embedding_norm.emplace(w / "embedding_norm", c.dim, c.eps);
   for (std::int64_t i = 0; i < c.layers; ++i)
-    blocks.emplace_back(w / "blocks" / i, BlockConfig{.dim = c.dim, .heads = c.heads, .mlp = c.mlp,
-                                                      .context_dim = i >= c.cross_from ? c.context_dim : 0, .eps = c.eps,
-                                                      .pre_norm = c.pre_norm, .activation = c.activation});
+    blocks.emplace_back(w / "blocks" / i, BlockConfig{.dim = c.dim,
+                                                      .heads = c.heads,
+                                                      .mlp = c.mlp,
+                                                      .context_dim = i >= c.cross_from ? c.context_dim : 0,
+                                                      .eps = c.eps,
+                                                      .pre_norm = c.pre_norm,
+                                                      .activation = c.activation});
   if (c.final_norm) final_norm.emplace(w / "final_norm", c.dim, c.eps);
   if (c.head != Head::bert) return;
   head_dense.emplace(w / "head" / "dense", c.dim, c.dim);
@@ -31,14 +35,16 @@ Tensor TextTransformer::operator()(const Tensor& ids, const TextCall& call) cons
   const auto [B, T] = dims<2>(ids, "TextTransformer: ids [B T]");
   const std::int64_t seen = call.state ? call.state->length : 0;
   if (!call.positions.defined() && seen + T > config.positions)
-    throw InputError("text: " + std::to_string(seen + T) + " tokens, but the model has " + std::to_string(config.positions) + " positions; shorten the text or the asked length");
+    throw InputError("text: " + std::to_string(seen + T) + " tokens, but the model has " +
+                     std::to_string(config.positions) + " positions; shorten the text or the asked length");
   if (call.state && call.state->self.empty()) {
     call.state->self.resize(blocks.size());
     call.state->cross.resize(blocks.size());
   }
   Tensor x = words(ids);  // [B T D]
   x = x + (call.positions.defined() ? at::embedding(positions, call.positions) : positions.narrow(0, seen, T));
-  if (token_types.defined()) x = x + (call.token_types.defined() ? at::embedding(token_types, call.token_types) : token_types[0]);
+  if (token_types.defined())
+    x = x + (call.token_types.defined() ? at::embedding(token_types, call.token_types) : token_types[0]);
   if (embedding_norm) x = (*embedding_norm)(x);
   if (call.dropout > 0) x = at::dropout(x, call.dropout, true);
   for (std::size_t i = 0; i < blocks.size(); ++i) {
@@ -57,9 +63,12 @@ Tensor TextTransformer::operator()(const Tensor& ids, const TextCall& call) cons
 
 Tensor TextTransformer::logits(const Tensor& hidden) const {
   switch (config.head) {
-    case Head::tied: return limn::linear(hidden, words.weight, Tensor());
-    case Head::bert: return linear((*head_norm)(head_dense->activated(hidden, config.activation)), words.weight, head_bias);
-    case Head::none: break;
+    case Head::tied:
+      return limn::linear(hidden, words.weight, Tensor());
+    case Head::bert:
+      return linear((*head_norm)(head_dense->activated(hidden, config.activation)), words.weight, head_bias);
+    case Head::none:
+      break;
   }
   throw InputError("text: this model has no language-modelling head");
 }

@@ -12,14 +12,14 @@ enum class Head {
 
 struct TextConfig {
   std::int64_t vocab = 0, dim = 0, heads = 0, layers = 0, mlp = 0, positions = 0;
-  std::int64_t context_dim = 0;     ///< width of the cross-attended source; 0: no cross-attention
-  std::int64_t cross_from = 0;      ///< the first layer that cross-attends
-  std::int64_t token_types = 0;     ///< rows of BERT's segment table; 0: none
+  std::int64_t context_dim = 0;  ///< width of the cross-attended source; 0: no cross-attention
+  std::int64_t cross_from = 0;   ///< the first layer that cross-attends
+  std::int64_t token_types = 0;  ///< rows of BERT's segment table; 0: none
   double eps = 0;
   bool causal = false;
-  bool pre_norm = false;            ///< GPT-2, CLIP; BERT is post-norm
-  bool embedding_norm = false;      ///< BERT's norm behind the embeddings
-  bool final_norm = false;          ///< GPT-2's and CLIP's norm behind the blocks
+  bool pre_norm = false;        ///< GPT-2, CLIP; BERT is post-norm
+  bool embedding_norm = false;  ///< BERT's norm behind the embeddings
+  bool final_norm = false;      ///< GPT-2's and CLIP's norm behind the blocks
   Activation activation = Activation::gelu;
   Head head = Head::none;
 };
@@ -27,20 +27,21 @@ struct TextConfig {
 /// What a text transformer remembers between steps: one self and one cross cache per layer.
 struct TextState {
   std::vector<KvCache> self, cross;
-  std::int64_t length = 0;          ///< tokens seen; positions go on from here
-  /// Rows `parents` [R'] go on. Cross caches hold one row per picture and are not touched: parents stay within a picture.
+  std::int64_t length = 0;  ///< tokens seen; positions go on from here
+  /// Rows `parents` [R'] go on. Cross caches hold one row per picture and are not touched: parents stay within a
+  /// picture.
   void reorder(const Tensor& parents);
   /// Pictures that stay [P']: the cross caches' rows; reorder() is told of the rows that go with them.
   void keep_pictures(const Tensor& pictures);
 };
 
 struct TextCall {
-  TextState* state = nullptr;       ///< decoding in steps
-  Tensor context = {};              ///< [P S C] cross-attended tokens; R rows may share P sources (R a multiple of P)
-  Tensor mask = {};                 ///< bool, true = may attend, broadcastable to [B A T S]; instead of the causal rule
-  Tensor positions = {};            ///< [B T] int64; default: counted on from the state's length
-  Tensor token_types = {};          ///< [B T] int64; default 0
-  Tensor* words_only = nullptr;     ///< receives the hidden states [B T D] ahead of the first cross-attending layer
+  TextState* state = nullptr;    ///< decoding in steps
+  Tensor context = {};           ///< [P S C] cross-attended tokens; R rows may share P sources (R a multiple of P)
+  Tensor mask = {};              ///< bool, true = may attend, broadcastable to [B A T S]; instead of the causal rule
+  Tensor positions = {};         ///< [B T] int64; default: counted on from the state's length
+  Tensor token_types = {};       ///< [B T] int64; default 0
+  Tensor* words_only = nullptr;  ///< receives the hidden states [B T D] ahead of the first cross-attending layer
   double dropout = 0.0;
 };
 
@@ -48,13 +49,13 @@ struct TextCall {
 struct TextTransformer {
   TextConfig config;
   Embedding words;
-  Tensor positions;                 // [positions D]
-  Tensor token_types;               // [types D] or undefined
+  Tensor positions;    // [positions D]
+  Tensor token_types;  // [types D] or undefined
   std::optional<LayerNorm> embedding_norm, final_norm;
   std::vector<Block> blocks;
   std::optional<Linear> head_dense;
   std::optional<LayerNorm> head_norm;
-  Tensor head_bias;                 // [V] or undefined
+  Tensor head_bias;  // [V] or undefined
   TextTransformer(const Weights& w, const TextConfig& c);
 
   /// @param ids  [B T] int64, below config.vocab. @return hidden states [B T D]

@@ -39,8 +39,10 @@ struct DepthwiseShape {
 
 // One output row of a depthwise convolution with its ReLU6, channels innermost, so that the compiler vectorises over
 // them. Taps outside the picture are left out instead of padding a copy.
-__attribute__((target_clones("avx512f", "avx2", "default"))) void depthwise_row(
-    const float* in, const float* weight, const float* bias, float* out, std::int64_t row, std::int64_t columns, const DepthwiseShape& s) {
+__attribute__((target_clones("avx512f", "avx2", "default"))) void depthwise_row(const float* in, const float* weight,
+                                                                                const float* bias, float* out,
+                                                                                std::int64_t row, std::int64_t columns,
+                                                                                const DepthwiseShape& s) {
   using Lanes = float __attribute__((vector_size(64)));  // compiled for 512, 256 or 128 bits
   constexpr std::int64_t chunk = sizeof(Lanes) / sizeof(float);
   const std::int64_t y0 = row * s.stride - s.top, C = s.channels;
@@ -75,7 +77,8 @@ __attribute__((target_clones("avx512f", "avx2", "default"))) void depthwise_row(
 Tensor depthwise_relu6(const Tensor& x, const Tensor& packed, const Tensor& bias, const SamePadding& rows,
                        const SamePadding& columns, std::int64_t kernel, std::int64_t stride) {
   const Tensor source = x.contiguous();
-  const DepthwiseShape shape{source.size(1), source.size(2), source.size(3), kernel, stride, rows.before, columns.before};
+  const DepthwiseShape shape{source.size(1), source.size(2), source.size(3), kernel,
+                             stride,         rows.before,    columns.before};
   const std::int64_t B = source.size(0), C = shape.channels;
   Tensor result = at::empty({B, rows.out, columns.out, C}, source.options());
   const float* in = source.const_data_ptr<float>();
@@ -84,16 +87,19 @@ Tensor depthwise_relu6(const Tensor& x, const Tensor& packed, const Tensor& bias
   const float* offset = bias.const_data_ptr<float>();
   at::parallel_for(0, B * rows.out, 4, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i)
-      depthwise_row(in + i / rows.out * shape.height * shape.width * C, weight, offset, out + i * columns.out * C, i % rows.out, columns.out, shape);
+      depthwise_row(in + i / rows.out * shape.height * shape.width * C, weight, offset, out + i * columns.out * C,
+                    i % rows.out, columns.out, shape);
   });
   return result;
 }
 
 // Patches of the padded picture as rows: [B H W C] -> [B H' W' k*k*C]
-Tensor unfolded(const Tensor& x, const SamePadding& rows, const SamePadding& columns, std::int64_t kernel, std::int64_t stride) {
+Tensor unfolded(const Tensor& x, const SamePadding& rows, const SamePadding& columns, std::int64_t kernel,
+                std::int64_t stride) {
   const Tensor source = padded(x, rows, columns);
   const std::int64_t B = source.size(0), H = source.size(1), W = source.size(2), C = source.size(3);
-  return source.as_strided({B, rows.out, columns.out, kernel, kernel * C}, {H * W * C, stride * W * C, stride * C, W * C, 1})
+  return source
+      .as_strided({B, rows.out, columns.out, kernel, kernel * C}, {H * W * C, stride * W * C, stride * C, W * C, 1})
       .reshape({B, rows.out, columns.out, kernel * kernel * C});
 }
 
@@ -101,8 +107,17 @@ Tensor unfolded(const Tensor& x, const SamePadding& rows, const SamePadding& col
 
 EfficientNetConfig efficientnet_lite(int number) {
   static constexpr double kWidth[] = {1.0, 1.0, 1.1, 1.2, 1.4}, kDepth[] = {1.0, 1.1, 1.2, 1.4, 1.8};
-  if (number < 0 || number > 4) throw InputError("EfficientNet-Lite: got " + std::to_string(number) + ", expected 0 to 4");
-  EfficientNetConfig config{.stem = 32, .head = 1280, .stages = {{1, 3, 1, 1, 16}, {6, 3, 2, 2, 24}, {6, 5, 2, 2, 40}, {6, 3, 2, 3, 80}, {6, 5, 1, 3, 112}, {6, 5, 2, 4, 192}, {6, 3, 1, 1, 320}}};
+  if (number < 0 || number > 4)
+    throw InputError("EfficientNet-Lite: got " + std::to_string(number) + ", expected 0 to 4");
+  EfficientNetConfig config{.stem = 32,
+                            .head = 1280,
+                            .stages = {{1, 3, 1, 1, 16},
+                                       {6, 3, 2, 2, 24},
+                                       {6, 5, 2, 2, 40},
+                                       {6, 3, 2, 3, 80},
+                                       {6, 5, 1, 3, 112},
+                                       {6, 5, 2, 4, 192},
+                                       {6, 3, 1, 1, 320}}};
   for (std::size_t i = 0; i < config.stages.size(); ++i) {
     EfficientNetStage& stage = config.stages[i];
     stage.out = rounded_width(static_cast<double>(stage.out) * kWidth[number]);
@@ -112,10 +127,15 @@ EfficientNetConfig efficientnet_lite(int number) {
   return config;
 }
 
-FoldedConv::FoldedConv(const Weights& w, std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t stride_, bool depthwise_)
-    : weight(w.get("weight", {out, depthwise_ ? 1 : in, kernel, kernel})), bias(w.get("bias", {out}, Init::zeros)), stride(stride_), depthwise(depthwise_) {
+FoldedConv::FoldedConv(const Weights& w, std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t stride_,
+                       bool depthwise_)
+    : weight(w.get("weight", {out, depthwise_ ? 1 : in, kernel, kernel})),
+      bias(w.get("bias", {out}, Init::zeros)),
+      stride(stride_),
+      depthwise(depthwise_) {
   if (w.trainable() || !weight.is_cpu() || weight.scalar_type() != at::kFloat) return;
-  packed = depthwise ? weight.view({out, kernel, kernel}).permute({1, 2, 0}).contiguous() : weight.permute({0, 2, 3, 1}).reshape({out, -1}).contiguous();
+  packed = depthwise ? weight.view({out, kernel, kernel}).permute({1, 2, 0}).contiguous()
+                     : weight.permute({0, 2, 3, 1}).reshape({out, -1}).contiguous();
 }
 
 Tensor FoldedConv::operator()(const Tensor& x, bool relu6) const {
@@ -128,7 +148,9 @@ Tensor FoldedConv::operator()(const Tensor& x, bool relu6) const {
   } else {
     const Tensor channels_first = padded(x, rows, columns).permute({0, 3, 1, 2});  // [B C H W], channels-last in memory
     const std::array<std::int64_t, 2> strides{stride, stride}, none{0, 0}, dense{1, 1};
-    y = at::conv2d(channels_first, weight, bias, at::IntArrayRef(strides), at::IntArrayRef(none), at::IntArrayRef(dense), depthwise ? weight.size(0) : 1).permute({0, 2, 3, 1});
+    y = at::conv2d(channels_first, weight, bias, at::IntArrayRef(strides), at::IntArrayRef(none),
+                   at::IntArrayRef(dense), depthwise ? weight.size(0) : 1)
+            .permute({0, 2, 3, 1});
   }
   if (!relu6) return y;
   return y.requires_grad() ? at::clamp(y, 0, 6) : at::clamp_(y, 0, 6);
@@ -165,7 +187,8 @@ TensorTable fold_efficientnet(const TensorTable& published, const EfficientNetCo
   TensorTable folded;
   const auto load = [&](const std::string& name) {
     const auto found = published.find(name);
-    if (found == published.end()) throw CheckpointError(what + ": " + name + " is missing; is this an EfficientNet-Lite file?");
+    if (found == published.end())
+      throw CheckpointError(what + ": " + name + " is missing; is this an EfficientNet-Lite file?");
     return found->second.load().to(at::kFloat);
   };
   const auto fold = [&](const std::string& conv, const std::string& norm, const std::string& ours) {

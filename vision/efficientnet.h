@@ -12,8 +12,8 @@ struct EfficientNetStage {
 };
 
 struct EfficientNetConfig {
-  std::int64_t stem = 0;                  ///< channels of the first convolution (3 x 3, stride 2)
-  std::int64_t head = 0;                  ///< channels of the last 1 x 1 convolution
+  std::int64_t stem = 0;  ///< channels of the first convolution (3 x 3, stride 2)
+  std::int64_t head = 0;  ///< channels of the last 1 x 1 convolution
   std::vector<EfficientNetStage> stages;
 };
 
@@ -23,11 +23,12 @@ EfficientNetConfig efficientnet_lite(int number);
 
 /// A convolution with its batch norm folded in.
 struct FoldedConv {
-  Tensor weight, bias;                    // [out in/groups k k], [out]
-  Tensor packed;                          // CPU inference: pointwise [out in], depthwise [k k C], stem [out k k in]
+  Tensor weight, bias;  // [out in/groups k k], [out]
+  Tensor packed;        // CPU inference: pointwise [out in], depthwise [k k C], stem [out k k in]
   std::int64_t stride = 1;
   bool depthwise = false;
-  FoldedConv(const Weights& w, std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t stride, bool depthwise);
+  FoldedConv(const Weights& w, std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t stride,
+             bool depthwise);
   /// @param x  [B H W C] -> [B H' W' C'], padded as TensorFlow's SAME; relu6 on request
   Tensor operator()(const Tensor& x, bool relu6) const;
 };

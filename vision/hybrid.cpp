@@ -6,7 +6,10 @@
 namespace limn {
 
 Hybrid::Hybrid(const Weights& w, const Weights& stem_weights, const HybridConfig& c)
-    : config(c), stem(stem_weights, c.stem), project(w / "project", c.stem.head, c.dim), norm(w / "norm", c.dim, c.eps) {
+    : config(c),
+      stem(stem_weights, c.stem),
+      project(w / "project", c.stem.head, c.dim),
+      norm(w / "norm", c.dim, c.eps) {
   const std::int64_t side = (c.image + 31) / 32;
   positions = w.get("positions", {1, side * side, c.dim});
   for (std::int64_t i = 0; i < c.layers; ++i)

@@ -7,7 +7,7 @@ namespace limn {
 
 struct HybridConfig {
   EfficientNetConfig stem;
-  std::int64_t image = 0;           ///< side in pixels; the stem divides it by 32
+  std::int64_t image = 0;  ///< side in pixels; the stem divides it by 32
   std::int64_t dim = 0, heads = 0, layers = 0, mlp = 0;
   double eps = 0;
 };
@@ -17,8 +17,8 @@ struct HybridConfig {
 struct Hybrid {
   HybridConfig config;
   EfficientNet stem;
-  Linear project;                   // [head D]
-  Tensor positions;                 // [1 N D]
+  Linear project;    // [head D]
+  Tensor positions;  // [1 N D]
   std::vector<Block> blocks;
   LayerNorm norm;
   /// @param stem_weights  the cursor that the stem is read from: `w / "stem"` but in training, where it may be frozen

@@ -71,8 +71,7 @@ std::vector<std::optional<std::string>> find_captions(const EvaluateCaptionsOpti
         (candidates.strangers > 1 ? " (nor are " + std::to_string(candidates.strangers - 1) + " more)" : "") +
         "; --partial judges the pictures that have both");
   }
-  if (candidates.strangers > 0)
-    notes << "captions of other pictures left out: " << candidates.strangers << "\n";
+  if (candidates.strangers > 0) notes << "captions of other pictures left out: " << candidates.strangers << "\n";
   return std::move(candidates.captions);
 }
 

@@ -25,7 +25,8 @@ Tensor integers(const std::vector<std::int64_t>& values) {
 
 }  // namespace
 
-PackedBatch pack(const std::vector<const TokenizedCaptions*>& pictures, std::int64_t captions, std::int64_t longest, std::mt19937_64& random) {
+PackedBatch pack(const std::vector<const TokenizedCaptions*>& pictures, std::int64_t captions, std::int64_t longest,
+                 std::mt19937_64& random) {
   std::vector<std::vector<std::vector<std::int64_t>>> chosen(pictures.size());
   std::int64_t width = 1;
   for (std::size_t b = 0; b < pictures.size(); ++b) {
@@ -44,9 +45,16 @@ PackedBatch pack(const std::vector<const TokenizedCaptions*>& pictures, std::int
     width = std::max(width, length);
   }
   const std::int64_t B = static_cast<std::int64_t>(pictures.size()), T = width;
-  PackedBatch batch{.ids = at::zeros({B, T}, at::kLong), .positions = at::zeros({B, T}, at::kLong), .mask = {}, .rows = {}, .targets = {}, .ends = {}, .picture = {}};
+  PackedBatch batch{.ids = at::zeros({B, T}, at::kLong),
+                    .positions = at::zeros({B, T}, at::kLong),
+                    .mask = {},
+                    .rows = {},
+                    .targets = {},
+                    .ends = {},
+                    .picture = {}};
   Tensor segment = at::full({B, T}, -1, at::kLong);
-  auto ids = batch.ids.accessor<std::int64_t, 2>(), positions = batch.positions.accessor<std::int64_t, 2>(), segments = segment.accessor<std::int64_t, 2>();
+  auto ids = batch.ids.accessor<std::int64_t, 2>(), positions = batch.positions.accessor<std::int64_t, 2>(),
+       segments = segment.accessor<std::int64_t, 2>();
   std::vector<std::int64_t> rows, targets, ends, picture;
   for (std::int64_t b = 0; b < B; ++b) {
     std::int64_t t = 0, number = 0;
@@ -72,7 +80,8 @@ PackedBatch pack(const std::vector<const TokenizedCaptions*>& pictures, std::int
   return batch;
 }
 
-std::vector<std::int64_t> pictures_of_step(std::int64_t step, std::int64_t batch, std::int64_t pictures, std::uint64_t seed) {
+std::vector<std::int64_t> pictures_of_step(std::int64_t step, std::int64_t batch, std::int64_t pictures,
+                                           std::uint64_t seed) {
   const std::int64_t per_pass = std::max<std::int64_t>(pictures / batch, 1), pass = step / per_pass;
   std::vector<std::int64_t> order(static_cast<std::size_t>(pictures));
   std::iota(order.begin(), order.end(), std::int64_t{0});

@@ -23,7 +23,8 @@ struct PackedBatch {
 
 /// Draws up to `captions` of each picture and language without repetition and packs them.
 /// @param longest  captions are cut to this many tokens
-PackedBatch pack(const std::vector<const TokenizedCaptions*>& pictures, std::int64_t captions, std::int64_t longest, std::mt19937_64& random);
+PackedBatch pack(const std::vector<const TokenizedCaptions*>& pictures, std::int64_t captions, std::int64_t longest,
+                 std::mt19937_64& random);
 
 /// A number below `bound`, the same on every platform (std::uniform_int_distribution is not).
 std::uint64_t draw_below(std::mt19937_64& random, std::uint64_t bound);
@@ -31,6 +32,7 @@ std::uint64_t draw_below(std::mt19937_64& random, std::uint64_t bound);
 double draw_unit(std::mt19937_64& random);
 
 /// The pictures of step `step`: a fresh permutation each pass, seeded by the pass, so that any step can be recomputed.
-std::vector<std::int64_t> pictures_of_step(std::int64_t step, std::int64_t batch, std::int64_t pictures, std::uint64_t seed);
+std::vector<std::int64_t> pictures_of_step(std::int64_t step, std::int64_t batch, std::int64_t pictures,
+                                           std::uint64_t seed);
 
 }  // namespace limn

@@ -1,8 +1,8 @@
 #include "apps/train/config.h"
 
+#include <toml++/toml.h>
 #include <set>
 #include <sstream>
-#include <toml++/toml.h>
 
 #include "core/files.h"
 
@@ -13,7 +13,8 @@ namespace {
 // One table of the file; what is not asked for by the end is an unknown key.
 class Section {
  public:
-  Section(const toml::table& root, const std::string& name, const std::filesystem::path& file, std::set<std::string>& sections)
+  Section(const toml::table& root, const std::string& name, const std::filesystem::path& file,
+          std::set<std::string>& sections)
       : where_(file.string() + ": [" + name + "]"), folder_(file.parent_path()) {
     sections.insert(name);
     if (const toml::node* node = root.get(name)) {
@@ -31,7 +32,8 @@ class Section {
   void operator()(const char* key, double& value, double lowest, double highest) {
     if (const auto* node = find(key)) {
       const auto read = node->value<double>();
-      if (!read || !(*read >= lowest && *read <= highest)) fail(key, "expected a number from " + number(lowest) + " to " + number(highest));
+      if (!read || !(*read >= lowest && *read <= highest))
+        fail(key, "expected a number from " + number(lowest) + " to " + number(highest));
       value = *read;
     }
   }
@@ -65,9 +67,13 @@ class Section {
   void finish() const {
     if (!table_) return;
     for (const auto& [key, node] : *table_)
-      if (!asked_.count(std::string(key.str()))) throw InputError(where_ + " " + std::string(key.str()) + ": unknown key (line " + std::to_string(node.source().begin.line) + ")");
+      if (!asked_.count(std::string(key.str())))
+        throw InputError(where_ + " " + std::string(key.str()) + ": unknown key (line " +
+                         std::to_string(node.source().begin.line) + ")");
   }
-  [[noreturn]] void fail(const std::string& key, const std::string& what) const { throw InputError(where_ + " " + key + ": " + what); }
+  [[noreturn]] void fail(const std::string& key, const std::string& what) const {
+    throw InputError(where_ + " " + key + ": " + what);
+  }
 
  private:
   static std::string number(double value) {
@@ -92,20 +98,24 @@ TrainConfig read_train_config(const std::filesystem::path& file) {
   try {
     root = toml::parse(read_file(file), file.string());
   } catch (const toml::parse_error& error) {
-    throw InputError(file.string() + ": line " + std::to_string(error.source().begin.line) + ": " + std::string(error.description()));
+    throw InputError(file.string() + ": line " + std::to_string(error.source().begin.line) + ": " +
+                     std::string(error.description()));
   }
   TrainConfig c;
   std::set<std::string> sections;
-  Section data(root, "data", file, sections), model(root, "model", file, sections), train(root, "train", file, sections), critical(root, "self_critical", file, sections);
+  Section data(root, "data", file, sections), model(root, "model", file, sections),
+      train(root, "train", file, sections), critical(root, "self_critical", file, sections);
   for (const auto& [key, node] : root)
-    if (!sections.count(std::string(key.str()))) throw InputError(file.string() + ": [" + std::string(key.str()) + "]: unknown section");
+    if (!sections.count(std::string(key.str())))
+      throw InputError(file.string() + ": [" + std::string(key.str()) + "]: unknown section");
 
   data("train", c.train, true);
   data("validation", c.validation, true);
   data("validate_pictures", c.validate_pictures, 0);
   if (c.train.empty()) data.fail("train", "is missing");
 
-  std::int64_t lite = 2, dim = 256, heads = 4, mlp = 1024, encoder_layers = 1, decoder_layers = 3, cross_from = 1, image = 224, positions = 64, contrast = 0;
+  std::int64_t lite = 2, dim = 256, heads = 4, mlp = 1024, encoder_layers = 1, decoder_layers = 3, cross_from = 1,
+               image = 224, positions = 64, contrast = 0;
   std::vector<std::string> languages{"en"};
   model("efficientnet_lite", lite, 0);
   model("dim", dim, 8);
@@ -127,9 +137,26 @@ TrainConfig read_train_config(const std::filesystem::path& file) {
   if (dim % heads) model.fail("heads", "do not divide dim");
   if (c.start.empty() && c.tokenizer.empty()) model.fail("tokenizer", "is missing (or give start)");
   if (c.start.empty() && c.stem_weights.empty()) model.fail("stem_weights", "is missing (or give start)");
-  c.model.vision = {.stem = efficientnet_lite(static_cast<int>(lite)), .image = image, .dim = dim, .heads = heads, .layers = encoder_layers, .mlp = mlp, .eps = 1e-5};
-  c.model.text = {.vocab = 0, .dim = dim, .heads = heads, .layers = decoder_layers, .mlp = mlp, .positions = positions, .context_dim = dim,
-                  .cross_from = cross_from, .eps = 1e-5, .causal = true, .pre_norm = true, .final_norm = true, .head = Head::tied};
+  c.model.vision = {.stem = efficientnet_lite(static_cast<int>(lite)),
+                    .image = image,
+                    .dim = dim,
+                    .heads = heads,
+                    .layers = encoder_layers,
+                    .mlp = mlp,
+                    .eps = 1e-5};
+  c.model.text = {.vocab = 0,
+                  .dim = dim,
+                  .heads = heads,
+                  .layers = decoder_layers,
+                  .mlp = mlp,
+                  .positions = positions,
+                  .context_dim = dim,
+                  .cross_from = cross_from,
+                  .eps = 1e-5,
+                  .causal = true,
+                  .pre_norm = true,
+                  .final_norm = true,
+                  .head = Head::tied};
   c.model.contrast = contrast;
   c.model.languages = languages;
 

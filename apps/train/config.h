@@ -9,31 +9,31 @@ namespace limn {
 /// A training run, as its TOML file states it. Paths are relative to the file.
 struct TrainConfig {
   // [data]
-  std::filesystem::path train, validation;      ///< captioned pictures: apps/train/data.h
-  std::int64_t validate_pictures = 0;           ///< of `validation`, the first n; 0: all
+  std::filesystem::path train, validation;  ///< captioned pictures: apps/train/data.h
+  std::int64_t validate_pictures = 0;       ///< of `validation`, the first n; 0: all
   // [model]
   HouseConfig model;
-  std::filesystem::path tokenizer;              ///< SentencePiece file
-  std::filesystem::path start;                  ///< a house folder to go on from; empty: from scratch
-  std::filesystem::path stem_weights;           ///< published EfficientNet-Lite file; needed from scratch
+  std::filesystem::path tokenizer;     ///< SentencePiece file
+  std::filesystem::path start;         ///< a house folder to go on from; empty: from scratch
+  std::filesystem::path stem_weights;  ///< published EfficientNet-Lite file; needed from scratch
   // [train]
-  std::filesystem::path out;                    ///< run folder: checkpoint, metrics, plot, best model
+  std::filesystem::path out;  ///< run folder: checkpoint, metrics, plot, best model
   std::int64_t steps = 0, batch = 0, accumulate = 1;
-  std::int64_t captions = 3;                    ///< drawn per picture, language and step
+  std::int64_t captions = 3;  ///< drawn per picture, language and step
   double rate = 1e-3, weight_decay = 0.05, beta1 = 0.9, beta2 = 0.98, clip = 1.0, smoothing = 0.1, dropout = 0.1;
   std::int64_t warmup = 100;
-  double final_rate = 0.01;                     ///< share of `rate` at the end of the cosine
-  double ema = 0.999;                           ///< decay of the averaged weights, ramped up at the start
-  double contrast_weight = 0.0;                 ///< of the contrastive loss beside the caption loss
-  double drop_cells = 0.0;                      ///< share of grid cells zeroed in training
-  std::int64_t views = 1;                       ///< crops of each picture whose grids are cached (frozen stem)
-  double smallest_crop = 0.6;                   ///< area share of the smallest crop
+  double final_rate = 0.01;      ///< share of `rate` at the end of the cosine
+  double ema = 0.999;            ///< decay of the averaged weights, ramped up at the start
+  double contrast_weight = 0.0;  ///< of the contrastive loss beside the caption loss
+  double drop_cells = 0.0;       ///< share of grid cells zeroed in training
+  std::int64_t views = 1;        ///< crops of each picture whose grids are cached (frozen stem)
+  double smallest_crop = 0.6;    ///< area share of the smallest crop
   bool flip = true;
-  bool bf16 = false;                            ///< mixed precision: bf16 products, fp32 weights and sums
+  bool bf16 = false;  ///< mixed precision: bf16 products, fp32 weights and sums
   std::int64_t log_every = 20, save_every = 200, validate_every = 500;
   std::uint64_t seed = 0;
   // [self_critical]
-  bool self_critical = false;                   ///< reward sampled captions by CIDEr against the greedy baseline
+  bool self_critical = false;  ///< reward sampled captions by CIDEr against the greedy baseline
   std::int64_t samples = 5;
   double cross_entropy_weight = 0.1;
 };

@@ -21,7 +21,8 @@ std::uint64_t fingerprint(const std::vector<CaptionRecord>& records, const GridO
     for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ull;
   };
   for (const CaptionRecord& record : records) mix(record.image.filename().string());
-  mix(std::to_string(options.side) + " " + std::to_string(options.views) + " " + std::to_string(options.smallest_crop) + " " + std::to_string(options.seed));
+  mix(std::to_string(options.side) + " " + std::to_string(options.views) + " " + std::to_string(options.smallest_crop) +
+      " " + std::to_string(options.seed));
   return hash;
 }
 
@@ -29,13 +30,19 @@ std::uint64_t fingerprint(const std::vector<CaptionRecord>& records, const GridO
 Tensor view(const Image& image, std::int64_t number, std::int64_t picture, const GridOptions& options) {
   Tensor pixels = image.pixels;  // uint8 [H W 3]
   if (number > 0) {
-    std::mt19937_64 random(options.seed ^ (static_cast<std::uint64_t>(picture) * 1000003ull + static_cast<std::uint64_t>(number)));
+    std::mt19937_64 random(options.seed ^
+                           (static_cast<std::uint64_t>(picture) * 1000003ull + static_cast<std::uint64_t>(number)));
     const double area = options.smallest_crop + (1.0 - options.smallest_crop) * draw_unit(random);
     const double stretch = std::exp((draw_unit(random) - 0.5) * 0.4);
-    const auto sized = [](double share, std::int64_t side) { return std::clamp<std::int64_t>(std::llround(share * static_cast<double>(side)), 1, side); };
-    const std::int64_t height = sized(std::sqrt(area) * stretch, image.height), width = sized(std::sqrt(area) / stretch, image.width);
-    const std::int64_t top = static_cast<std::int64_t>(draw_below(random, static_cast<std::uint64_t>(image.height - height + 1)));
-    const std::int64_t left = static_cast<std::int64_t>(draw_below(random, static_cast<std::uint64_t>(image.width - width + 1)));
+    const auto sized = [](double share, std::int64_t side) {
+      return std::clamp<std::int64_t>(std::llround(share * static_cast<double>(side)), 1, side);
+    };
+    const std::int64_t height = sized(std::sqrt(area) * stretch, image.height),
+                       width = sized(std::sqrt(area) / stretch, image.width);
+    const std::int64_t top =
+        static_cast<std::int64_t>(draw_below(random, static_cast<std::uint64_t>(image.height - height + 1)));
+    const std::int64_t left =
+        static_cast<std::int64_t>(draw_below(random, static_cast<std::uint64_t>(image.width - width + 1)));
     pixels = pixels.narrow(0, top, height).narrow(1, left, width).contiguous();
   }
   return resize(pixels, options.side, options.side, {.filter = Filter::bicubic, .threads = 1});
@@ -46,7 +53,8 @@ Tensor view(const Image& image, std::int64_t number, std::int64_t picture, const
 Tensor picture_grids(const EfficientNet& stem, const std::vector<CaptionRecord>& records, const GridOptions& options) {
   at::NoGradGuard no_grad;
   const std::string mark = std::to_string(fingerprint(records, options));
-  if (!options.cache.empty() && std::filesystem::exists(options.cache) && safetensors_metadata(options.cache)["made_for"] == mark)
+  if (!options.cache.empty() && std::filesystem::exists(options.cache) &&
+      safetensors_metadata(options.cache)["made_for"] == mark)
     return read_safetensors(options.cache).at("grids").load();
   const std::int64_t pictures = static_cast<std::int64_t>(records.size()), at_once = 16;
   const Tensor probe = stem.grid(at::zeros({1, 3, options.side, options.side}));  // [1 h w C]

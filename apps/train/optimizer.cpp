@@ -8,7 +8,8 @@
 
 namespace limn {
 
-AdamW::AdamW(std::map<std::string, Tensor> weights, const AdamWOptions& options) : weights_(std::move(weights)), options_(options) {
+AdamW::AdamW(std::map<std::string, Tensor> weights, const AdamWOptions& options)
+    : weights_(std::move(weights)), options_(options) {
   for (const auto& [name, weight] : weights_) {
     average_[name] = weight.detach().clone();
     first_[name] = at::zeros_like(weight.detach());
@@ -27,7 +28,8 @@ double AdamW::step(double rate) {
     grads[kind].push_back(weight.grad());
     first[kind].push_back(first_[name]);
     second[kind].push_back(second_[name]);
-    steps[kind].push_back(at::full({}, static_cast<double>(steps_), weight.options().dtype(at::kFloat).requires_grad(false)));
+    steps[kind].push_back(
+        at::full({}, static_cast<double>(steps_), weight.options().dtype(at::kFloat).requires_grad(false)));
     all.push_back(weight.grad());
   }
   if (all.empty()) return 0.0;
@@ -40,9 +42,10 @@ double AdamW::step(double rate) {
     for (Tensor& grad : all) grad.mul_(options_.clip / (norm + 1e-6));
   for (const int kind : {0, 1})
     if (!weights[kind].empty())
-      at::_fused_adamw_(weights[kind], grads[kind], first[kind], second[kind], {}, steps[kind], rate, options_.beta1, options_.beta2,
-                        kind ? options_.weight_decay : 0.0, options_.eps, false, false);
-  const double decay = std::min(options_.ema, (1.0 + static_cast<double>(steps_)) / (10.0 + static_cast<double>(steps_)));
+      at::_fused_adamw_(weights[kind], grads[kind], first[kind], second[kind], {}, steps[kind], rate, options_.beta1,
+                        options_.beta2, kind ? options_.weight_decay : 0.0, options_.eps, false, false);
+  const double decay =
+      std::min(options_.ema, (1.0 + static_cast<double>(steps_)) / (10.0 + static_cast<double>(steps_)));
   for (auto& [name, weight] : weights_) {
     average_[name].lerp_(weight.detach(), 1.0 - decay);
     weight.mutable_grad().reset();
@@ -75,7 +78,8 @@ void AdamW::restore(const std::map<std::string, Tensor>& state, std::int64_t ste
   const auto read = [&](const std::string& name, Tensor into) {
     const auto found = state.find(name);
     if (found == state.end() || found->second.sizes() != into.sizes())
-      throw CheckpointError("checkpoint: " + name + (found == state.end() ? " is missing" : " has another shape") + "; was the configuration changed?");
+      throw CheckpointError("checkpoint: " + name + (found == state.end() ? " is missing" : " has another shape") +
+                            "; was the configuration changed?");
     into.copy_(found->second);
   };
   for (auto& [name, weight] : weights_) {
@@ -89,7 +93,8 @@ void AdamW::restore(const std::map<std::string, Tensor>& state, std::int64_t ste
 
 double cosine_rate(std::int64_t step, std::int64_t steps, std::int64_t warmup, double rate, double final_share) {
   if (step < warmup) return rate * static_cast<double>(step + 1) / static_cast<double>(warmup);
-  const double progress = std::min(1.0, static_cast<double>(step - warmup) / static_cast<double>(std::max<std::int64_t>(steps - warmup, 1)));
+  const double progress = std::min(
+      1.0, static_cast<double>(step - warmup) / static_cast<double>(std::max<std::int64_t>(steps - warmup, 1)));
   return rate * (final_share + (1.0 - final_share) * 0.5 * (1.0 + std::cos(std::numbers::pi * progress)));
 }
 

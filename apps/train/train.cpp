@@ -31,7 +31,8 @@ struct CaptionSet {
   Tensor grids;                           // fp16 [pictures views h w C]
 };
 
-std::vector<TokenizedCaptions> tokenized(const std::vector<CaptionRecord>& records, const Tokenizer& tokenizer, const std::vector<std::string>& languages) {
+std::vector<TokenizedCaptions> tokenized(const std::vector<CaptionRecord>& records, const Tokenizer& tokenizer,
+                                         const std::vector<std::string>& languages) {
   std::vector<std::int64_t> begins;
   for (const std::string& language : languages) {
     const auto begin = tokenizer.id("<" + language + ">");
@@ -60,8 +61,8 @@ struct Run {
   const TrainConfig& config;
   const TrainOptions& options;
   std::ostream& notes;
-  Weights stem_weights;   // frozen
-  Weights weights;        // trained
+  Weights stem_weights;  // frozen
+  Weights weights;       // trained
   HouseModel model;
   AdamW optimizer;
   CaptionSet train, validation;
@@ -85,7 +86,8 @@ Weights trainable_weights(const TrainConfig& config) {
 Weights frozen_stem(const TrainConfig& config) {
   TensorTable table;
   if (config.start.empty()) {
-    table = fold_efficientnet(read_tensor_file(config.stem_weights), config.model.vision.stem, config.stem_weights.string());
+    table = fold_efficientnet(read_tensor_file(config.stem_weights), config.model.vision.stem,
+                              config.stem_weights.string());
   } else {
     const std::string prefix = "vision.stem.";
     for (auto& [name, stored] : read_weights(config.start))
@@ -126,9 +128,11 @@ StepReport take_step(Run& run) {
   std::mt19937_64 random(c.seed * 7919u + static_cast<std::uint64_t>(run.step) + 1u);
   at::manual_seed(random());  // dropout
   for (std::int64_t part = 0; part < c.accumulate; ++part) {
-    const auto pictures = pictures_of_step(run.step * c.accumulate + part, c.batch, static_cast<std::int64_t>(run.train.records.size()), c.seed);
+    const auto pictures = pictures_of_step(run.step * c.accumulate + part, c.batch,
+                                           static_cast<std::int64_t>(run.train.records.size()), c.seed);
     std::vector<const TokenizedCaptions*> captions;
-    for (const std::int64_t picture : pictures) captions.push_back(&run.train.tokens[static_cast<std::size_t>(picture)]);
+    for (const std::int64_t picture : pictures)
+      captions.push_back(&run.train.tokens[static_cast<std::size_t>(picture)]);
     const Tensor grid = batch_grids(run, pictures, random);
     const PackedBatch batch = pack(captions, c.captions, c.model.text.positions, random);
     at::autocast::set_autocast_enabled(at::kCPU, c.bf16);
@@ -153,10 +157,12 @@ double validation_loss(Run& run, std::int64_t shift) {
   for (std::int64_t first = 0; first < pictures; first += run.config.batch) {
     const std::int64_t count = std::min(run.config.batch, pictures - first);
     std::vector<const TokenizedCaptions*> captions;
-    for (std::int64_t i = 0; i < count; ++i) captions.push_back(&run.validation.tokens[static_cast<std::size_t>((first + i + shift) % pictures)]);
+    for (std::int64_t i = 0; i < count; ++i)
+      captions.push_back(&run.validation.tokens[static_cast<std::size_t>((first + i + shift) % pictures)]);
     std::mt19937_64 random(1);
     const PackedBatch batch = pack(captions, 5, run.config.model.text.positions, random);
-    const Losses losses = caption_losses(run.model, run.validation.grids.narrow(0, first, count).select(1, 0).to(at::kFloat), batch, run.config, false);
+    const Losses losses = caption_losses(
+        run.model, run.validation.grids.narrow(0, first, count).select(1, 0).to(at::kFloat), batch, run.config, false);
     sum += losses.caption * static_cast<double>(batch.targets.size(0));
     tokens += static_cast<double>(batch.targets.size(0));
   }
@@ -166,13 +172,15 @@ double validation_loss(Run& run, std::int64_t shift) {
 std::filesystem::path checkpoint_file(const TrainConfig& config) { return config.out / "checkpoint.safetensors"; }
 
 void save_checkpoint(const Run& run) {
-  write_safetensors(checkpoint_file(run.config), run.optimizer.state(), {{"step", std::to_string(run.step)}, {"best", std::to_string(run.best)}});
+  write_safetensors(checkpoint_file(run.config), run.optimizer.state(),
+                    {{"step", std::to_string(run.step)}, {"best", std::to_string(run.best)}});
 }
 
 void load_checkpoint(Run& run) {
   const auto file = checkpoint_file(run.config);
   auto metadata = safetensors_metadata(file);
-  if (!metadata.count("step")) throw CheckpointError(file.string() + ": is not a training checkpoint; remove it or choose another [train] out");
+  if (!metadata.count("step"))
+    throw CheckpointError(file.string() + ": is not a training checkpoint; remove it or choose another [train] out");
   std::map<std::string, Tensor> state;
   for (const auto& [name, stored] : read_safetensors(file)) state[name] = stored.load();
   run.step = std::stoll(metadata["step"]);
@@ -200,9 +208,15 @@ void save_model(const Run& run, const std::filesystem::path& folder) {
   write_safetensors(folder / "model.safetensors", quantized_for_storage(weights), {{"format", "limn"}});
   write_file(folder / "config.json", house_config_json(run.config.model).dump(1) + "\n");
   const std::int64_t side = run.config.model.vision.image;
-  const Json preprocess = Json::object({{"image_processor_type", "ViTImageProcessor"}, {"do_resize", true}, {"size", Json::object({{"height", side}, {"width", side}})},
-      {"resample", 3}, {"do_rescale", true}, {"rescale_factor", 1.0 / 255.0}, {"do_normalize", true},
-      {"image_mean", Json::list(std::vector<double>(3, 127.0 / 255.0))}, {"image_std", Json::list(std::vector<double>(3, 128.0 / 255.0))}});
+  const Json preprocess = Json::object({{"image_processor_type", "ViTImageProcessor"},
+                                        {"do_resize", true},
+                                        {"size", Json::object({{"height", side}, {"width", side}})},
+                                        {"resample", 3},
+                                        {"do_rescale", true},
+                                        {"rescale_factor", 1.0 / 255.0},
+                                        {"do_normalize", true},
+                                        {"image_mean", Json::list(std::vector<double>(3, 127.0 / 255.0))},
+                                        {"image_std", Json::list(std::vector<double>(3, 128.0 / 255.0))}});
   write_file(folder / "preprocessor_config.json", preprocess.dump(1) + "\n");
   const auto tokenizer = run.config.start.empty() ? run.config.tokenizer : run.config.start / "tokenizer.model";
   write_file(folder / "tokenizer.model", read_file(tokenizer));
@@ -210,7 +224,8 @@ void save_model(const Run& run, const std::filesystem::path& folder) {
 
 std::string duration(double seconds) {
   const auto whole = static_cast<std::int64_t>(seconds);
-  return std::to_string(whole / 3600) + " h " + std::to_string(whole / 60 % 60) + " min " + std::to_string(whole % 60) + " s";
+  return std::to_string(whole / 3600) + " h " + std::to_string(whole / 60 % 60) + " min " + std::to_string(whole % 60) +
+         " s";
 }
 
 void append_metrics(const Run& run, const Json& line) {
@@ -230,11 +245,13 @@ void validate(Run& run) {
   }
   run.optimizer.swap_averaged();
   append_metrics(run, Json::object({{"step", run.step}, {"validation_loss", right}, {"shuffled_loss", shuffled}}));
-  run.notes << "step " << run.step << ": validation loss " << std::setprecision(4) << right << " (other pictures: " << shuffled << ")" << std::endl;
+  run.notes << "step " << run.step << ": validation loss " << std::setprecision(4) << right
+            << " (other pictures: " << shuffled << ")" << std::endl;
 }
 
 int run_steps(Run& run) {
-  const std::int64_t last = run.options.stop_after > 0 ? std::min(run.config.steps, run.step + run.options.stop_after) : run.config.steps;
+  const std::int64_t last =
+      run.options.stop_after > 0 ? std::min(run.config.steps, run.step + run.options.stop_after) : run.config.steps;
   auto since = Clock::now();
   StepReport mean;
   std::int64_t summed = 0;
@@ -245,10 +262,18 @@ int run_steps(Run& run) {
     mean.norm += report.norm;
     ++summed;
     if (run.step % run.config.log_every == 0) {
-      const double n = static_cast<double>(summed), seconds = std::chrono::duration<double>(Clock::now() - since).count() / n;
-      append_metrics(run, Json::object({{"step", run.step}, {"loss", mean.caption / n}, {"contrast", mean.contrast / n}, {"gradient_norm", mean.norm / n}, {"rate", report.rate}, {"seconds_per_step", seconds}}));
-      run.notes << "step " << run.step << "/" << run.config.steps << "  loss " << std::setprecision(4) << mean.caption / n << "  contrast " << mean.contrast / n << "  " << std::setprecision(3)
-                << seconds << " s/step  " << duration(seconds * static_cast<double>(run.config.steps - run.step)) << " left" << std::endl;
+      const double n = static_cast<double>(summed),
+                   seconds = std::chrono::duration<double>(Clock::now() - since).count() / n;
+      append_metrics(run, Json::object({{"step", run.step},
+                                        {"loss", mean.caption / n},
+                                        {"contrast", mean.contrast / n},
+                                        {"gradient_norm", mean.norm / n},
+                                        {"rate", report.rate},
+                                        {"seconds_per_step", seconds}}));
+      run.notes << "step " << run.step << "/" << run.config.steps << "  loss " << std::setprecision(4)
+                << mean.caption / n << "  contrast " << mean.contrast / n << "  " << std::setprecision(3) << seconds
+                << " s/step  " << duration(seconds * static_cast<double>(run.config.steps - run.step)) << " left"
+                << std::endl;
       mean = {};
       summed = 0;
       since = Clock::now();
@@ -283,10 +308,27 @@ int train(const TrainOptions& options, std::ostream& out, std::ostream& notes) {
   HouseModel model(weights, stem_weights, config.model);
   stem_weights.finish();
   weights.finish();
-  Run run{config, options, notes, stem_weights, weights, std::move(model),
-          AdamW(weights.parameters(), {.beta1 = config.beta1, .beta2 = config.beta2, .weight_decay = config.weight_decay, .clip = config.clip, .ema = config.ema}), {}, {}};
+  Run run{config,
+          options,
+          notes,
+          stem_weights,
+          weights,
+          std::move(model),
+          AdamW(weights.parameters(), {.beta1 = config.beta1,
+                                       .beta2 = config.beta2,
+                                       .weight_decay = config.weight_decay,
+                                       .clip = config.clip,
+                                       .ema = config.ema}),
+          {},
+          {}};
 
-  GridOptions grid{.side = config.model.vision.image, .views = config.views, .smallest_crop = config.smallest_crop, .seed = config.seed, .cache = config.out / "grids-train.safetensors", .progress = {}, .stop = options.stop};
+  GridOptions grid{.side = config.model.vision.image,
+                   .views = config.views,
+                   .smallest_crop = config.smallest_crop,
+                   .seed = config.seed,
+                   .cache = config.out / "grids-train.safetensors",
+                   .progress = {},
+                   .stop = options.stop};
   grid.progress = [&notes](std::int64_t done, std::int64_t all) {
     if (done % 400 == 0) notes << "encoding pictures " << done << "/" << all << std::endl;
   };
@@ -295,7 +337,8 @@ int train(const TrainOptions& options, std::ostream& out, std::ostream& notes) {
   run.train.grids = picture_grids(run.model.vision.stem, run.train.records, grid);
   if (!config.validation.empty()) {
     run.validation.records = read_captions(config.validation);
-    if (config.validate_pictures > 0 && run.validation.records.size() > static_cast<std::size_t>(config.validate_pictures))
+    if (config.validate_pictures > 0 &&
+        run.validation.records.size() > static_cast<std::size_t>(config.validate_pictures))
       run.validation.records.resize(static_cast<std::size_t>(config.validate_pictures));
     run.validation.tokens = tokenized(run.validation.records, tokenizer, config.model.languages);
     grid.views = 1;
@@ -309,7 +352,8 @@ int train(const TrainOptions& options, std::ostream& out, std::ostream& notes) {
   rewind_metrics(config.out / "metrics.jsonl", run.step);
   std::int64_t parameters = 0;
   for (const auto& [name, weight] : run.optimizer.weights()) parameters += weight.numel();
-  notes << run.train.records.size() << " pictures, " << parameters << " trained weights, step " << run.step << " of " << config.steps << std::endl;
+  notes << run.train.records.size() << " pictures, " << parameters << " trained weights, step " << run.step << " of "
+        << config.steps << std::endl;
 
   const int code = run_steps(run);
   out << Json::object({{"step", run.step}, {"steps", config.steps}, {"out", config.out.string()}}).dump() << std::endl;

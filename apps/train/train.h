@@ -7,11 +7,11 @@
 namespace limn {
 
 struct TrainOptions {
-  std::filesystem::path config;        ///< TOML file: apps/train/config.h
-  bool resume = true;                  ///< go on from the run folder's checkpoint where there is one
-  int threads = 0;                     ///< 0: LibTorch's choice; a run is repeated exactly only with the same number
-  std::int64_t stop_after = 0;         ///< end after this many steps of this call, with a checkpoint; 0: run to the end
-  std::function<bool()> stop;          ///< asked every step; true: checkpoint and end (Ctrl-C)
+  std::filesystem::path config;  ///< TOML file: apps/train/config.h
+  bool resume = true;            ///< go on from the run folder's checkpoint where there is one
+  int threads = 0;               ///< 0: LibTorch's choice; a run is repeated exactly only with the same number
+  std::int64_t stop_after = 0;   ///< end after this many steps of this call, with a checkpoint; 0: run to the end
+  std::function<bool()> stop;    ///< asked every step; true: checkpoint and end (Ctrl-C)
 };
 
 /// Trains the house model. The run folder receives checkpoint.safetensors, metrics.jsonl (a line per log step),

@@ -8,11 +8,14 @@ namespace {
 
 bool matches(const Json& config) { return config["model_type"].is_text() && config["model_type"].text() == "limn"; }
 
-std::map<std::string, std::int64_t> begin_tokens(const Tokenizer& tokenizer, const HouseConfig& config, const std::filesystem::path& folder) {
+std::map<std::string, std::int64_t> begin_tokens(const Tokenizer& tokenizer, const HouseConfig& config,
+                                                 const std::filesystem::path& folder) {
   std::map<std::string, std::int64_t> begins;
   for (const std::string& language : config.languages) {
     const auto id = tokenizer.id("<" + language + ">");
-    if (!id) throw CheckpointError((folder / "tokenizer.model").string() + ": has no piece <" + language + ">, but config.json lists the language");
+    if (!id)
+      throw CheckpointError((folder / "tokenizer.model").string() + ": has no piece <" + language +
+                            ">, but config.json lists the language");
     begins[language] = *id;
   }
   if (begins.empty()) throw CheckpointError((folder / "config.json").string() + ": languages: is empty");
@@ -26,7 +29,8 @@ Model open(const std::filesystem::path& folder, const Json& json, const Placemen
   weights.finish();
   const Tokenizer tokenizer = open_sentencepiece(folder / "tokenizer.model");
   if (tokenizer.size() != config.text.vocab)
-    throw CheckpointError((folder / "tokenizer.model").string() + ": has " + std::to_string(tokenizer.size()) + " pieces, but config.json says vocab_size " + std::to_string(config.text.vocab));
+    throw CheckpointError((folder / "tokenizer.model").string() + ": has " + std::to_string(tokenizer.size()) +
+                          " pieces, but config.json says vocab_size " + std::to_string(config.text.vocab));
   const auto begins = begin_tokens(tokenizer, config, folder);
   const std::string first = config.languages.front();
 
@@ -46,9 +50,18 @@ Model open(const std::filesystem::path& folder, const Json& json, const Placemen
     for (const std::int64_t id : tokenizer.encode(plain_caption(prompt), {.special = false})) ids.push_back(id);
     return ids;
   };
-  model.captioner = Captioner{.preprocess = preprocess, .encode = encode, .decoder = house.text, .tokenizer = tokenizer, .languages = config.languages, .begin = begin,
-                              .end = tokenizer.special.end, .spelled = joined_caption,
-                              .defaults = {.beams = config.beams, .max_new_tokens = config.max_new_tokens, .length_penalty = config.length_penalty}, .placement = placement};
+  model.captioner = Captioner{.preprocess = preprocess,
+                              .encode = encode,
+                              .decoder = house.text,
+                              .tokenizer = tokenizer,
+                              .languages = config.languages,
+                              .begin = begin,
+                              .end = tokenizer.special.end,
+                              .spelled = joined_caption,
+                              .defaults = {.beams = config.beams,
+                                           .max_new_tokens = config.max_new_tokens,
+                                           .length_penalty = config.length_penalty},
+                              .placement = placement};
   return model;
 }
 

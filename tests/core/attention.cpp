@@ -2,22 +2,25 @@
 
 #include <cmath>
 
-#include "tests/catch.h"
 #include "core/ops.h"
 #include "core/transformer.h"
+#include "tests/catch.h"
 
 using namespace limn;
 
 namespace {
 
 // softmax(Q K^T / sqrt(K)) V by loops in float64: the definition, and nothing of the code under test.
-Tensor defined_attention(const Tensor& q32, const Tensor& k32, const Tensor& v32, bool causal, const Tensor& mask = {}, const Tensor& bias = {}) {
+Tensor defined_attention(const Tensor& q32, const Tensor& k32, const Tensor& v32, bool causal, const Tensor& mask = {},
+                         const Tensor& bias = {}) {
   const Tensor q = q32.to(at::kDouble), k = k32.to(at::kDouble), v = v32.to(at::kDouble);
   const auto R = q.size(0), A = q.size(1), T = q.size(2), K = q.size(3), S = k.size(2), group = R / k.size(0);
   Tensor out = at::zeros({R, A, T, K}, at::kDouble);
   const Tensor allowed = mask.defined() ? mask.expand({R, A, T, S}).contiguous() : at::ones({R, A, T, S}, at::kBool);
-  const Tensor added = bias.defined() ? bias.to(at::kDouble).expand({R, A, T, S}).contiguous() : at::zeros({R, A, T, S}, at::kDouble);
-  const auto qa = q.accessor<double, 4>(), ka = k.accessor<double, 4>(), va = v.accessor<double, 4>(), ba = added.accessor<double, 4>();
+  const Tensor added =
+      bias.defined() ? bias.to(at::kDouble).expand({R, A, T, S}).contiguous() : at::zeros({R, A, T, S}, at::kDouble);
+  const auto qa = q.accessor<double, 4>(), ka = k.accessor<double, 4>(), va = v.accessor<double, 4>(),
+             ba = added.accessor<double, 4>();
   const auto ma = allowed.accessor<bool, 4>();
   auto oa = out.accessor<double, 4>();
   for (int r = 0; r < R; ++r)
@@ -28,12 +31,14 @@ Tensor defined_attention(const Tensor& q32, const Tensor& k32, const Tensor& v32
         for (int s = 0; s < S; ++s) {
           if (!ma[r][a][t][s] || (causal && s > S - T + t)) continue;
           double score = ba[r][a][t][s];
-          for (int i = 0; i < K; ++i) score += qa[r][a][t][i] * ka[r / group][a][s][i] / std::sqrt(static_cast<double>(K));
+          for (int i = 0; i < K; ++i)
+            score += qa[r][a][t][i] * ka[r / group][a][s][i] / std::sqrt(static_cast<double>(K));
           total += weight[static_cast<std::size_t>(s)] = std::exp(score);
         }
         if (total == 0) continue;
         for (int s = 0; s < S; ++s)
-          for (int i = 0; i < K; ++i) oa[r][a][t][i] += weight[static_cast<std::size_t>(s)] / total * va[r / group][a][s][i];
+          for (int i = 0; i < K; ++i)
+            oa[r][a][t][i] += weight[static_cast<std::size_t>(s)] / total * va[r / group][a][s][i];
       }
   return out;
 }
@@ -79,7 +84,8 @@ TEST_CASE("rows that share a source attend as if it were copied for each", "[att
   const std::int64_t group = GENERATE(1, 2, 5), T = GENERATE(1, 3);
   CAPTURE(group, T);
   const Tensor q = at::randn({2 * group, 3, T, 8}), k = at::randn({2, 3, 7, 8}), v = at::randn({2, 3, 7, 8});
-  const Tensor shared = attend(q, k, v), copied = attend(q, k.repeat_interleave(group, 0), v.repeat_interleave(group, 0));
+  const Tensor shared = attend(q, k, v),
+               copied = attend(q, k.repeat_interleave(group, 0), v.repeat_interleave(group, 0));
   CHECK(close(shared, copied));
   CHECK(close(shared, defined_attention(q, k, v, false)));
   Tensor weights;
@@ -102,7 +108,8 @@ TEST_CASE("a sequence in pieces through the cache equals the sequence at once", 
   const Tensor x = at::randn({2, 7, 16});
   KvCache cache;
   std::vector<Tensor> pieces{attention(x.narrow(1, 0, first), {.cache = &cache, .options = {.causal = true}})};
-  for (std::int64_t t = first; t < 7; ++t) pieces.push_back(attention(x.narrow(1, t, 1), {.cache = &cache, .options = {.causal = true}}));
+  for (std::int64_t t = first; t < 7; ++t)
+    pieces.push_back(attention(x.narrow(1, t, 1), {.cache = &cache, .options = {.causal = true}}));
   CHECK(close(at::cat(pieces, 1), attention(x, {.options = {.causal = true}})));
 }
 
@@ -113,7 +120,8 @@ TEST_CASE("a cache that is reordered goes on as its parents' would", "[attention
   attention(x, {.cache = &cache, .options = {.causal = true}});
   attention(x.index_select(0, parents), {.cache = &chosen, .options = {.causal = true}});
   cache.reorder(parents);
-  CHECK(close(attention(next, {.cache = &cache, .options = {.causal = true}}), attention(next, {.cache = &chosen, .options = {.causal = true}})));
+  CHECK(close(attention(next, {.cache = &cache, .options = {.causal = true}}),
+              attention(next, {.cache = &chosen, .options = {.causal = true}})));
 }
 
 TEST_CASE("attention trains: its gradients agree with differences", "[attention]") {

@@ -24,7 +24,8 @@ void run_preprocess(GoldenCase& current) {
   Preprocess preprocess = current.folder.keep<Preprocess>([&] { return configuration(current.folder); });
   const Image image = read_image(current.file("image"));
   const Tensor pixels = pixels_of(preprocess, image);
-  current.compare("pixels", current.tensor("pixels").dim() == 3 ? pixels.squeeze(0) : pixels);  // some leave the batch out
+  current.compare("pixels",
+                  current.tensor("pixels").dim() == 3 ? pixels.squeeze(0) : pixels);  // some leave the batch out
   if (current.has("resized")) current.compare("resized", preprocess.resized(image).unsqueeze(0));
   if (current.has("pixels_over_white"))
     current.compare("pixels", pixels_of(preprocess, read_image(current.file("image"), {.alpha = Alpha::over_white})),

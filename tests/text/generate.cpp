@@ -5,8 +5,8 @@
 #include <cmath>
 #include <set>
 
-#include "tests/catch.h"
 #include "core/ops.h"
+#include "tests/catch.h"
 #include "text/logits.h"
 
 using namespace limn;
@@ -18,8 +18,17 @@ constexpr std::int64_t kVocab = 31, kBegin = 1, kEnd = 2;
 
 // A small captioner's decoder; the head is sharpened so that sentences end and beams differ.
 TextTransformer small_decoder(std::int64_t context = 12) {
-  TextTransformer decoder(Weights::random(5), {.vocab = kVocab, .dim = 16, .heads = 2, .layers = 2, .mlp = 32, .positions = 24,
-                                               .context_dim = context, .eps = 1e-5, .causal = true, .embedding_norm = true, .head = Head::bert});
+  TextTransformer decoder(Weights::random(5), {.vocab = kVocab,
+                                               .dim = 16,
+                                               .heads = 2,
+                                               .layers = 2,
+                                               .mlp = 32,
+                                               .positions = 24,
+                                               .context_dim = context,
+                                               .eps = 1e-5,
+                                               .causal = true,
+                                               .embedding_norm = true,
+                                               .head = Head::bert});
   decoder.words.weight.mul_(20);
   decoder.positions.mul_(20);
   decoder.head_bias[kEnd] = 1.0;
@@ -31,7 +40,9 @@ Tensor contexts(std::int64_t pictures) {
   return at::randn({pictures, 9, 12}, generator) * 3;
 }
 
-std::vector<Ids> prompts(std::int64_t pictures, Ids prompt = {kBegin}) { return std::vector<Ids>(static_cast<std::size_t>(pictures), prompt); }
+std::vector<Ids> prompts(std::int64_t pictures, Ids prompt = {kBegin}) {
+  return std::vector<Ids>(static_cast<std::size_t>(pictures), prompt);
+}
 
 GenerateOptions options(GenerateOptions o) {
   o.end = kEnd;
@@ -50,7 +61,8 @@ struct Scored {
 };
 
 // Beam search in its plainest form, one picture, no cache: what `generate` must agree with when nothing stops early.
-std::vector<Scored> plain_beams(const TextTransformer& decoder, const Tensor& context, std::size_t beams, std::size_t length) {
+std::vector<Scored> plain_beams(const TextTransformer& decoder, const Tensor& context, std::size_t beams,
+                                std::size_t length) {
   std::vector<Scored> running{{{kBegin}, 0}}, finished;
   while (!running.empty()) {
     std::vector<Scored> candidates;
@@ -66,7 +78,8 @@ std::vector<Scored> plain_beams(const TextTransformer& decoder, const Tensor& co
     for (std::size_t rank = 0; rank < std::min(2 * beams, candidates.size()); ++rank) {
       const Scored& candidate = candidates[rank];
       const bool ends = candidate.ids.back() == kEnd || candidate.ids.size() == length;
-      if (ends && rank < beams) finished.push_back({candidate.ids, candidate.sum / static_cast<double>(candidate.ids.size() - 1)});
+      if (ends && rank < beams)
+        finished.push_back({candidate.ids, candidate.sum / static_cast<double>(candidate.ids.size() - 1)});
       if (!ends && running.size() < beams) running.push_back(candidate);
     }
   }
@@ -105,7 +118,9 @@ TEST_CASE("beam search agrees with its plainest form", "[generate]") {
   const Tensor context = contexts(4);
   const std::int64_t beams = GENERATE(2, 3, 5);
   // "never" with this length stops only when nothing can improve, so the plain search finds the same.
-  const auto results = generate(decoder, context, prompts(4), options({.beams = beams, .returned = beams, .max_length = 9, .early_stopping = EarlyStopping::never}));
+  const auto results =
+      generate(decoder, context, prompts(4),
+               options({.beams = beams, .returned = beams, .max_length = 9, .early_stopping = EarlyStopping::never}));
   for (std::int64_t picture = 0; picture < 4; ++picture) {
     CAPTURE(beams, picture);
     const auto expected = plain_beams(decoder, context.narrow(0, picture, 1), static_cast<std::size_t>(beams), 9);
@@ -126,8 +141,16 @@ TEST_CASE("a batch gives what its pictures give alone", "[generate]") {
   const Tensor context = contexts(7);
   const int kind = GENERATE(0, 1, 2, 3, 4);
   const GenerateOptions base = options(std::vector<GenerateOptions>{
-      {.max_new_tokens = 12}, {.beams = 3, .returned = 2}, {.beams = 4, .returned = 3, .length_penalty = 2.0, .repetition_penalty = 1.2, .no_repeat_ngram = 2, .early_stopping = EarlyStopping::yes},
-      {.returned = 2, .sample = true, .temperature = 0.8, .top_k = 12, .top_p = 0.9, .seed = 3}, {.beams = 2, .sample = true, .seed = 4}}[static_cast<std::size_t>(kind)]);
+      {.max_new_tokens = 12},
+      {.beams = 3, .returned = 2},
+      {.beams = 4,
+       .returned = 3,
+       .length_penalty = 2.0,
+       .repetition_penalty = 1.2,
+       .no_repeat_ngram = 2,
+       .early_stopping = EarlyStopping::yes},
+      {.returned = 2, .sample = true, .temperature = 0.8, .top_k = 12, .top_p = 0.9, .seed = 3},
+      {.beams = 2, .sample = true, .seed = 4}}[static_cast<std::size_t>(kind)]);
   CAPTURE(kind);
   const auto together = generate(decoder, context, prompts(7, {kBegin, 5}), base);
   for (std::int64_t picture = 0; picture < 7; ++picture) {
@@ -135,7 +158,8 @@ TEST_CASE("a batch gives what its pictures give alone", "[generate]") {
     single.first_picture = static_cast<std::uint64_t>(picture);
     const auto alone = generate(decoder, context.narrow(0, picture, 1), prompts(1, {kBegin, 5}), single);
     REQUIRE(alone[0].size() == together[static_cast<std::size_t>(picture)].size());
-    for (std::size_t i = 0; i < alone[0].size(); ++i) CHECK(same(alone[0][i], together[static_cast<std::size_t>(picture)][i]));
+    for (std::size_t i = 0; i < alone[0].size(); ++i)
+      CHECK(same(alone[0][i], together[static_cast<std::size_t>(picture)][i]));
   }
 }
 
@@ -167,10 +191,15 @@ TEST_CASE("banned words and repeated n-grams do not appear", "[generate]") {
   for (std::size_t picture = 0; picture < 2; ++picture) {
     const Ids ids = free[picture][0].ids;
     const Ids one{ids[3]}, two{ids[1], ids[2]};
-    const Ids without = generate(decoder, contexts(2), prompts(2), options({.beams = beams, .min_length = 12, .bad_words = {one, two, {kEnd}}}))[picture][0].ids;
+    const Ids without =
+        generate(decoder, contexts(2), prompts(2),
+                 options({.beams = beams, .min_length = 12, .bad_words = {one, two, {kEnd}}}))[picture][0]
+            .ids;
     CHECK(std::find(without.begin(), without.end(), one[0]) == without.end());
     CHECK(std::search(without.begin(), without.end(), two.begin(), two.end()) == without.end());
-    const Ids unlike = generate(decoder, contexts(2), prompts(2), options({.beams = beams, .min_length = 16, .no_repeat_ngram = 2}))[picture][0].ids;
+    const Ids unlike = generate(decoder, contexts(2), prompts(2),
+                                options({.beams = beams, .min_length = 16, .no_repeat_ngram = 2}))[picture][0]
+                           .ids;
     std::set<std::pair<std::int64_t, std::int64_t>> seen;
     for (std::size_t i = 0; i + 1 < unlike.size(); ++i) CHECK(seen.emplace(unlike[i], unlike[i + 1]).second);
   }
@@ -193,7 +222,8 @@ TEST_CASE("rules on scores, by hand", "[generate]") {
   CHECK(after({.no_repeat_ngram = 2}) == Rows{{1, -2, no, 4, -5}, {1, -2, 3, 4, no}});
   CHECK(after({.no_repeat_ngram = 3}) == Rows{{1, -2, 3, 4, -5}, {1, -2, 3, 4, no}});
   CHECK(after({.no_repeat_ngram = 9}) == Rows{{1, -2, 3, 4, -5}, {1, -2, 3, 4, -5}});
-  CHECK(after({.bad_words = {{0}, {2, 1, 3}, {4, 2}, {9, 9, 9, 9, 9, 1}}}) == Rows{{no, -2, 3, no, -5}, {no, -2, no, 4, -5}});
+  CHECK(after({.bad_words = {{0}, {2, 1, 3}, {4, 2}, {9, 9, 9, 9, 9, 1}}}) ==
+        Rows{{no, -2, 3, no, -5}, {no, -2, no, 4, -5}});
   CHECK(after({.min_length = 5, .end = 3}) == Rows{{1, -2, 3, no, -5}, {1, -2, 3, no, -5}});
   CHECK(after({.min_length = 4, .end = 3}) == Rows{{1, -2, 3, 4, -5}, {1, -2, 3, 4, -5}});
   CHECK(after({.bad_words = {{3}}, .end = 3}) == Rows{{1, -2, 3, 4, -5}, {1, -2, 3, 4, -5}});
@@ -231,7 +261,8 @@ TEST_CASE("draws follow the distribution and depend on nothing but seed, picture
 
   const TextTransformer decoder = small_decoder();
   const auto sampled = [&](std::uint64_t seed, std::int64_t top_k) {
-    return generate(decoder, contexts(2), prompts(2), options({.returned = 3, .sample = true, .top_k = top_k, .seed = seed}));
+    return generate(decoder, contexts(2), prompts(2),
+                    options({.returned = 3, .sample = true, .top_k = top_k, .seed = seed}));
   };
   CHECK(sampled(7, 0)[0][0].ids == sampled(7, 0)[0][0].ids);
   CHECK(sampled(7, 0)[0][0].ids != sampled(8, 0)[0][0].ids);
@@ -251,12 +282,15 @@ TEST_CASE("a decoder without pictures is a language model", "[generate]") {
 TEST_CASE("tokens are told as they are chosen, and generation stops when asked", "[generate]") {
   const TextTransformer decoder = small_decoder();
   std::vector<Ids> streamed(2);
-  auto o = options({.max_new_tokens = 8, .on_token = [&](std::int64_t row, std::int64_t token) { streamed.at(static_cast<std::size_t>(row)).push_back(token); }});
+  auto o = options({.max_new_tokens = 8, .on_token = [&](std::int64_t row, std::int64_t token) {
+                      streamed.at(static_cast<std::size_t>(row)).push_back(token);
+                    }});
   const auto results = generate(decoder, contexts(2), prompts(2), o);
   for (std::size_t i = 0; i < 2; ++i) CHECK(streamed[i] == Ids(results[i][0].ids.begin() + 1, results[i][0].ids.end()));
   const std::int64_t beams = GENERATE(1, 3);
   int steps = 0;
-  const auto stopped = generate(decoder, contexts(2), prompts(2), {.beams = beams, .returned = beams, .stop = [&] { return ++steps == 3; }});
+  const auto stopped = generate(decoder, contexts(2), prompts(2),
+                                {.beams = beams, .returned = beams, .stop = [&] { return ++steps == 3; }});
   for (const auto& sequences : stopped) {
     REQUIRE(sequences.size() == static_cast<std::size_t>(beams));
     for (const Sequence& sequence : sequences) CHECK(sequence.ids.size() == 4);
@@ -265,11 +299,18 @@ TEST_CASE("tokens are told as they are chosen, and generation stops when asked",
 
 TEST_CASE("generate says what it cannot do", "[generate]") {
   const TextTransformer decoder = small_decoder();
-  const auto with = [&](const GenerateOptions& o, std::vector<Ids> p = {{kBegin}}) { generate(decoder, contexts(1), p, o); };
-  CHECK_THROWS_WITH(with({.returned = 2}), "generate: returned sequences: got 2, expected at most the number of beams, 1; raise the beams, or sample");
+  const auto with = [&](const GenerateOptions& o, std::vector<Ids> p = {{kBegin}}) {
+    generate(decoder, contexts(1), p, o);
+  };
+  CHECK_THROWS_WITH(
+      with({.returned = 2}),
+      "generate: returned sequences: got 2, expected at most the number of beams, 1; raise the beams, or sample");
   CHECK_THROWS_WITH(with({.beams = 0}), "generate: beams: got 0, expected at least 1");
-  CHECK_THROWS_WITH(with({.max_length = 1}), "generate: max length 1 leaves no room behind the begin token and prompt, 1 tokens");
-  CHECK_THROWS_WITH(with({.sample = true, .temperature = 0}), "generate: temperature: got 0.000000, expected more than 0; for the likeliest words leave sampling off");
+  CHECK_THROWS_WITH(with({.max_length = 1}),
+                    "generate: max length 1 leaves no room behind the begin token and prompt, 1 tokens");
+  CHECK_THROWS_WITH(
+      with({.sample = true, .temperature = 0}),
+      "generate: temperature: got 0.000000, expected more than 0; for the likeliest words leave sampling off");
   CHECK_THROWS_WITH(with({}, {{kBegin}, {kBegin}}), "generate: got 2 prompts for 1 pictures");
   CHECK_THROWS_WITH(with({}, {{kBegin, 99}}), "generate: prompts: got id 99, expected 0 to 30");
   CHECK_THROWS_WITH(with({}, {{}}), "generate: prompts: got none, expected at least one token for each picture");
