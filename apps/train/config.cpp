@@ -104,7 +104,7 @@ TrainConfig read_train_config(const std::filesystem::path& file) {
   TrainConfig c;
   std::set<std::string> sections;
   Section data(root, "data", file, sections), model(root, "model", file, sections),
-      train(root, "train", file, sections), critical(root, "self_critical", file, sections);
+      train(root, "train", file, sections);
   for (const auto& [key, node] : root)
     if (!sections.count(std::string(key.str())))
       throw InputError(file.string() + ": [" + std::string(key.str()) + "]: unknown section");
@@ -112,6 +112,7 @@ TrainConfig read_train_config(const std::filesystem::path& file) {
   data("train", c.train, true);
   data("validation", c.validation, true);
   data("validate_pictures", c.validate_pictures, 0);
+  data("validate_captions", c.validate_captions, 0);
   if (c.train.empty()) data.fail("train", "is missing");
 
   std::int64_t lite = 2, dim = 256, heads = 4, mlp = 1024, encoder_layers = 1, decoder_layers = 3, cross_from = 1,
@@ -189,10 +190,7 @@ TrainConfig read_train_config(const std::filesystem::path& file) {
   c.seed = static_cast<std::uint64_t>(seed);
   for (const auto& [missing, key] : {std::pair{c.out.empty(), "out"}, {c.steps == 0, "steps"}, {c.batch == 0, "batch"}})
     if (missing) train.fail(key, "is missing");
-  critical("enabled", c.self_critical);
-  critical("samples", c.samples, 2);
-  critical("cross_entropy_weight", c.cross_entropy_weight, 0, 1);
-  for (const Section* section : {&data, &model, &train, &critical}) section->finish();
+  for (const Section* section : {&data, &model, &train}) section->finish();
   return c;
 }
 

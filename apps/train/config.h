@@ -11,6 +11,8 @@ struct TrainConfig {
   // [data]
   std::filesystem::path train, validation;  ///< captioned pictures: apps/train/data.h
   std::int64_t validate_pictures = 0;       ///< of `validation`, the first n; 0: all
+  std::int64_t validate_captions =
+      200;  ///< greedy captions judged by CIDEr at each validation; 0: none, the loss decides
   // [model]
   HouseConfig model;
   std::filesystem::path tokenizer;     ///< SentencePiece file
@@ -32,10 +34,6 @@ struct TrainConfig {
   bool bf16 = false;  ///< mixed precision: bf16 products, fp32 weights and sums
   std::int64_t log_every = 20, save_every = 200, validate_every = 500;
   std::uint64_t seed = 0;
-  // [self_critical]
-  bool self_critical = false;  ///< reward sampled captions by CIDEr against the greedy baseline
-  std::int64_t samples = 5;
-  double cross_entropy_weight = 0.1;
 };
 
 /// @throws InputError naming file, line and key: unknown keys, wrong types, values out of range, missing paths

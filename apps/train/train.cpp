@@ -9,6 +9,8 @@
 #include <iomanip>
 #include <ostream>
 
+#include "apps/evaluate/caption_metrics.h"
+#include "apps/evaluate/ptb_tokenizer.h"
 #include "apps/train/grids.h"
 
 #include "apps/train/objective.h"
@@ -17,7 +19,10 @@
 #include "core/ops.h"
 #include "core/safetensors.h"
 #include "fusion/normalise.h"
+#include "text/generate.h"
 #include "text/tokenizer.h"
+#include "vision/drawing.h"
+#include "vision/image.h"
 
 namespace limn {
 
@@ -66,8 +71,8 @@ struct Run {
   HouseModel model;
   AdamW optimizer;
   CaptionSet train, validation;
-  double best = -1;       // of the validation measure
-  std::int64_t step = 0;  // steps done
+  std::optional<double> best;  // of the validation measure
+  std::int64_t step = 0;       // steps done
 };
 
 Weights trainable_weights(const TrainConfig& config) {
@@ -173,7 +178,7 @@ std::filesystem::path checkpoint_file(const TrainConfig& config) { return config
 
 void save_checkpoint(const Run& run) {
   write_safetensors(checkpoint_file(run.config), run.optimizer.state(),
-                    {{"step", std::to_string(run.step)}, {"best", std::to_string(run.best)}});
+                    {{"step", std::to_string(run.step)}, {"best", run.best ? Json(*run.best).dump() : ""}});
 }
 
 void load_checkpoint(Run& run) {
@@ -184,7 +189,7 @@ void load_checkpoint(Run& run) {
   std::map<std::string, Tensor> state;
   for (const auto& [name, stored] : read_safetensors(file)) state[name] = stored.load();
   run.step = std::stoll(metadata["step"]);
-  run.best = std::stod(metadata["best"]);
+  if (!metadata["best"].empty()) run.best = std::stod(metadata["best"]);
   run.optimizer.restore(state, run.step);
 }
 
@@ -234,19 +239,77 @@ void append_metrics(const Run& run, const Json& line) {
   if (!file.flush()) throw WriteError((run.config.out / "metrics.jsonl").string() + ": cannot be written");
 }
 
+// CIDEr of greedy captions of the first validation pictures, by language.
+std::map<std::string, double> validation_cider(Run& run) {
+  const at::NoGradGuard no_grad;
+  const HouseConfig& model = run.config.model;
+  const std::int64_t pictures = std::min(run.config.validate_captions, run.validation.grids.size(0));
+  std::map<std::string, double> cider;
+  for (const std::string& language : model.languages) {
+    References references;
+    std::vector<std::string> candidates;
+    const auto tokens = language == "zh" ? cjk_tokenize : ptb_tokenize;
+    const GenerateOptions greedy{.max_new_tokens = model.max_new_tokens, .end = run.tokenizer.special.end};
+    for (std::int64_t first = 0; first < pictures; first += run.config.batch) {
+      const std::int64_t count = std::min(run.config.batch, pictures - first);
+      const Tensor grid = run.validation.grids.narrow(0, first, count).select(1, 0).to(at::kFloat);  // [B h w C]
+      const std::vector<std::vector<std::int64_t>> begin(static_cast<std::size_t>(count),
+                                                         {*run.tokenizer.id("<" + language + ">")});
+      const auto captions = generate(run.model.text, run.model.vision.tokens(grid), begin, greedy);
+      for (std::int64_t i = 0; i < count; ++i) {
+        const CaptionRecord& record = run.validation.records[static_cast<std::size_t>(first + i)];
+        const auto found = record.captions.find(language);
+        if (found == record.captions.end()) continue;
+        references.emplace_back();
+        for (const std::string& text : found->second) references.back().push_back(tokens(text));
+        const auto& ids = captions[static_cast<std::size_t>(i)].front().ids;
+        candidates.push_back(tokens(joined_caption(run.tokenizer.decode(std::span(ids).subspan(1)))));
+      }
+    }
+    if (!references.empty()) cider[language] = score_captions(references, candidates).cider;
+  }
+  return cider;
+}
+
+// Loss over steps, from the metrics file, as a picture.
+void plot_losses(const std::filesystem::path& run) {
+  Series training{"training", {}, {}}, validation{"validation", {}, {}};
+  std::ifstream file(run / "metrics.jsonl");
+  for (std::string line; std::getline(file, line);) {
+    const Json json = Json::parse(line, (run / "metrics.jsonl").string());
+    const bool validated = json.has("validation_loss");
+    Series& series = validated ? validation : training;
+    series.x.push_back(json["step"].number(0));
+    series.y.push_back(json[validated ? "validation_loss" : "loss"].number(0));
+  }
+  const std::array<Series, 2> both{training, validation};
+  write_image(run / "loss.png",
+              line_plot(both, {.title = "loss per token", .x_label = "step", .y_label = "loss"}).pixels);
+}
+
+// Judges the averaged weights and keeps the best: by mean CIDEr over languages, or by loss where no captions are made.
 void validate(Run& run) {
   if (run.validation.records.empty()) return;
   run.optimizer.swap_averaged();
   const double right = validation_loss(run, 0), shuffled = validation_loss(run, 1);
-  const double measure = -right;
-  if (run.best == -1 || measure > run.best) {
+  const auto cider = validation_cider(run);
+  double measure = cider.empty() ? -right : 0;
+  Json line = Json::object({{"step", run.step}, {"validation_loss", right}, {"shuffled_loss", shuffled}});
+  run.notes << "step " << run.step << ": validation loss " << std::setprecision(4) << right
+            << " (other pictures: " << shuffled << ")";
+  for (const auto& [language, value] : cider) {
+    measure += value / static_cast<double>(cider.size());
+    line.set("cider_" + language, value);
+    run.notes << "  CIDEr " << language << " " << value;
+  }
+  run.notes << std::endl;
+  if (!run.best || measure > *run.best) {
     run.best = measure;
     save_model(run, run.config.out / "best");
   }
   run.optimizer.swap_averaged();
-  append_metrics(run, Json::object({{"step", run.step}, {"validation_loss", right}, {"shuffled_loss", shuffled}}));
-  run.notes << "step " << run.step << ": validation loss " << std::setprecision(4) << right
-            << " (other pictures: " << shuffled << ")" << std::endl;
+  append_metrics(run, line);
+  plot_losses(run.config.out);
 }
 
 int run_steps(Run& run) {
@@ -311,6 +374,7 @@ int train(const TrainOptions& options, std::ostream& out, std::ostream& notes) {
   Run run{config,
           options,
           notes,
+          tokenizer,
           stem_weights,
           weights,
           std::move(model),
