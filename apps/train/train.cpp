@@ -66,6 +66,7 @@ struct Run {
   const TrainConfig& config;
   const TrainOptions& options;
   std::ostream& notes;
+  Tokenizer tokenizer;
   Weights stem_weights;  // frozen
   Weights weights;       // trained
   HouseModel model;
@@ -253,8 +254,8 @@ std::map<std::string, double> validation_cider(Run& run) {
     for (std::int64_t first = 0; first < pictures; first += run.config.batch) {
       const std::int64_t count = std::min(run.config.batch, pictures - first);
       const Tensor grid = run.validation.grids.narrow(0, first, count).select(1, 0).to(at::kFloat);  // [B h w C]
-      const std::vector<std::vector<std::int64_t>> begin(static_cast<std::size_t>(count),
-                                                         {*run.tokenizer.id("<" + language + ">")});
+      const std::vector<std::vector<std::int64_t>> begin(
+          static_cast<std::size_t>(count), std::vector<std::int64_t>{*run.tokenizer.id("<" + language + ">")});
       const auto captions = generate(run.model.text, run.model.vision.tokens(grid), begin, greedy);
       for (std::int64_t i = 0; i < count; ++i) {
         const CaptionRecord& record = run.validation.records[static_cast<std::size_t>(first + i)];
