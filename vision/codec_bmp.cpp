@@ -79,6 +79,7 @@ Header read_header(const Encoded& file) {
   if (!known)
     file.fail("is of an unsupported kind: a BMP of " + std::to_string(header.bits) + " bits, compression " +
               std::to_string(header.compression));
+  if (header.bits == 16 && header.masks[3] != 0) file.fail("is of an unsupported kind: a BMP of 16 bits with alpha");
   file.check_size(header.width, header.height);
   // Some writers give the place of the palette as that of the pixels.
   if (indexed && header.pixels_at == header.palette_at) header.pixels_at += 4 * std::size_t{header.colours};
@@ -128,15 +129,15 @@ void read_rows(const Encoded& file, const Header& header, Tensor& pixels) {
   }
 }
 
-// Run lengths. Pixels that no run reaches keep index 0; runs are cut at the row's end.
+// Run lengths. Pixels that no run reaches keep index 0.
 void read_runs(const Encoded& file, const Header& header, Tensor& pixels) {
   const Numbers number{file};
   auto* data = pixels.data_ptr<std::uint8_t>();
   std::size_t at = header.pixels_at;
   std::int64_t x = 0, y = 0;
   const auto put = [&](std::uint32_t index) {
-    if (x < header.width && y < header.height)
-      data[(header.bottom_up ? header.height - 1 - y : y) * header.width + x] = static_cast<std::uint8_t>(index);
+    if (x >= header.width) file.fail("is damaged: BMP: a run beyond the end of its row");
+    data[(header.bottom_up ? header.height - 1 - y : y) * header.width + x] = static_cast<std::uint8_t>(index);
     ++x;
   };
   const auto put_packed = [&](std::uint32_t byte, std::uint32_t i) {
