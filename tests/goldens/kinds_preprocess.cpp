@@ -11,7 +11,12 @@ Preprocess configuration(Folder& folder) {
   if (std::filesystem::exists(model / "preprocessor_config.json")) return read_preprocess(model);
   if (std::filesystem::exists(model / "open_clip_config.json"))
     return read_open_clip_preprocess(Json::read(model / "open_clip_config.json"));
-  return read_preprocess(folder.json().at("preprocessor_config"));
+  const Json config = folder.json().at("preprocessor_config");
+  Preprocess preprocess = read_preprocess(config);
+  // No class of transformers is named: the answers are those of CLIP's own code, which crops as torchvision does.
+  if (!config.has("image_processor_type") && !config.has("feature_extractor_type"))
+    preprocess.crop_rule = CropRule::half_even;
+  return preprocess;
 }
 
 Tensor pixels_of(const Preprocess& preprocess, const Image& image) {
