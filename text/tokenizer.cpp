@@ -54,9 +54,14 @@ std::vector<std::int64_t> Tokenizer::encode(std::string_view text, const EncodeO
 }
 
 std::string Tokenizer::decode(std::span<const std::int64_t> ids, bool skip_special) const {
+  std::span<const std::int64_t> body = ids;
+  if (skip_special && impl_->trims_padding) {
+    while (!body.empty() && body.back() == impl_->special.pad) body = body.first(body.size() - 1);
+    if (body.empty() || body.back() != impl_->special.end) body = ids;  // no end mark: they are words
+  }
   Ids kept;
   kept.reserve(ids.size());
-  for (const std::int64_t id : ids) {
+  for (const std::int64_t id : body) {
     if (id < 0 || id >= size() || impl_->pieces[static_cast<std::size_t>(id)].empty()) continue;
     if (skip_special && impl_->skipped.count(id)) continue;
     kept.push_back(id);

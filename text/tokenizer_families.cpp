@@ -183,6 +183,7 @@ std::shared_ptr<TokenizerImpl> read_open_clip(TokenizerFolder folder) {
   tokenizer->special.begin = begin;
   tokenizer->special.end = end;
   tokenizer->special.pad = 0;  // which is also "!"
+  tokenizer->trims_padding = true;
   return tokenizer;
 }
 

@@ -38,7 +38,8 @@ class TokenizerImpl {
   SpecialIds special;
   bool pad_left = false;
   bool cut_left = false;
-  bool clean_up = false;  ///< decode ends with clean_up_spaces
+  bool trims_padding = false;  ///< decode without special ids drops padding behind the end mark: it looks like a word
+  bool clean_up = false;       ///< decode ends with clean_up_spaces
 
   /// Gives `id` a text, and the text that id; the vocabulary grows as needed.
   void add_piece(const std::string& piece, std::int64_t id);
