@@ -10,6 +10,8 @@
 #include "apps/results.h"
 #include "core/files.h"
 #include "core/ops.h"
+#include "vision/drawing.h"
+#include "vision/image.h"
 
 namespace limn {
 
@@ -214,10 +216,26 @@ class Run {
     }
   }
 
+  // The pictures that were described, with their captions under them.
+  void draw_sheet() const {
+    std::vector<SheetEntry> entries;
+    for (const CaptionResult& record : records_) {
+      SheetEntry& entry = entries.emplace_back();
+      try {
+        entry.image = read_image(record.path, {.orientation = options_.inputs.orient});
+      } catch (const InputError&) {
+        entry.captions.push_back("not readable");
+      }
+      for (const ScoredCaption& caption : record.captions) entry.captions.push_back(caption.text);
+    }
+    write_image(options_.sheet, contact_sheet(entries).pixels);
+  }
+
   int finish() {
     results_->finish();
     if (!options_.coco_results.empty() && !kept_.count(options_.coco_results))
       write_file(options_.coco_results, coco_results(with_earlier(records_)));
+    if (!options_.sheet.empty() && !kept_.count(options_.sheet)) draw_sheet();
     for (const fs::path& file : kept_) note(file.string() + ": exists already and was left as it is");
     summarise();
     if (interrupted()) return exit_interrupted;
