@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <algorithm>
 
 #include <cerrno>
 #include <system_error>
@@ -80,6 +81,17 @@ int create_beside(const fs::path& target, fs::path& temporary) {
 }
 
 }  // namespace
+
+void each_line(std::string_view text, const std::function<void(std::string_view line, std::size_t number)>& use) {
+  std::size_t number = 0;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    const std::string_view line = text.substr(begin, end - begin);
+    begin = end + 1;
+    ++number;
+    if (line.find_first_not_of(" \t\r") != std::string_view::npos) use(line, number);
+  }
+}
 
 std::string read_file(const fs::path& file) {
   Descriptor in(::open(file.c_str(), O_RDONLY | O_CLOEXEC));

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,6 +14,9 @@ namespace limn {
 /// A whole file's bytes; pipes and devices are read to their end.
 /// @throws InputError naming the file and the system's reason
 std::string read_file(const std::filesystem::path& file);
+
+/// Calls `use(line, number)` for every line that is not blank; numbers count from 1 and blank lines count too.
+void each_line(std::string_view text, const std::function<void(std::string_view line, std::size_t number)>& use);
 
 /// Writes a whole file so that no reader ever sees half of it: a temporary name in the same folder, flushed to the
 /// disk, renamed. A symbolic link is written through; a device or pipe is written directly. On failure the temporary

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <set>
 
+#include "core/hash.h"
 #include "core/ops.h"
 
 namespace limn {
@@ -18,19 +19,13 @@ struct Weights::State {
 
 namespace {
 
-std::uint64_t hash_name(std::string_view name) {  // FNV-1a: the same on every platform
-  std::uint64_t hash = 14695981039346656037ull;
-  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ull;
-  return hash;
-}
-
 // Normal with variance 1 / fan-in, at most 0.02 of deviation for embeddings: fan-in is all but the first dimension.
 Tensor drawn(const std::string& name, at::IntArrayRef shape, Init init, std::uint64_t seed) {
   if (init == Init::zeros) return at::zeros(shape);
   if (init == Init::ones) return at::ones(shape);
   std::int64_t fan_in = 1;
   for (std::size_t i = 1; i < shape.size(); ++i) fan_in *= shape[i];
-  auto generator = at::make_generator<at::CPUGeneratorImpl>(seed ^ hash_name(name));
+  auto generator = at::make_generator<at::CPUGeneratorImpl>(seed ^ hash_bytes(name));
   const double deviation = std::min(1.0 / std::sqrt(static_cast<double>(std::max<std::int64_t>(fan_in, 1))), 0.05);
   return at::empty(shape).normal_(0.0, deviation, generator);
 }
@@ -113,6 +108,12 @@ void Weights::finish() const {
 }
 
 const std::map<std::string, Tensor>& Weights::parameters() const { return state_->given; }
+std::int64_t Weights::count() const {
+  std::int64_t count = 0;
+  for (const auto& [name, weight] : state_->given) count += weight.numel();
+  return count;
+}
+
 bool Weights::trainable() const { return state_->options.trainable; }
 
 }  // namespace limn

@@ -49,6 +49,9 @@ class Weights {
   /// Every tensor handed out, by name: what an optimiser steps and what is saved.
   const std::map<std::string, Tensor>& parameters() const;
 
+  /// Numbers in all of them.
+  std::int64_t count() const;
+
   bool trainable() const;
 
  private:

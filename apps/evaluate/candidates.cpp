@@ -101,16 +101,9 @@ class Reader {
 };
 
 void read_lines(const fs::path& file, Reader& reader) {
-  const std::string text = read_file(file);
-  std::size_t number = 0;
-  for (std::size_t begin = 0; begin < text.size();) {
-    const std::size_t end = std::min(text.find('\n', begin), text.size());
-    const std::string_view line = std::string_view(text).substr(begin, end - begin);
-    begin = end + 1;
-    ++number;
-    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+  each_line(read_file(file), [&](std::string_view line, std::size_t number) {
     reader.read(Json::parse(line, file.string() + ":" + std::to_string(number)), "line " + std::to_string(number));
-  }
+  });
 }
 
 }  // namespace

@@ -109,19 +109,12 @@ void read_line(const Json& json, const fs::path& images, const std::string& lang
 }
 
 std::vector<CaptionRecord> read_lines(const fs::path& file, const fs::path& images, const std::string& language) {
-  const std::string text = read_file(file);
   Records records;
   Faults faults(file.string());
-  std::size_t number = 0;
-  for (std::size_t begin = 0; begin < text.size();) {
-    const std::size_t end = std::min(text.find('\n', begin), text.size());
-    const std::string_view line = std::string_view(text).substr(begin, end - begin);
-    begin = end + 1;
-    ++number;
-    if (blank(line)) continue;
+  each_line(read_file(file), [&](std::string_view line, std::size_t number) {
     faults.check(
         [&] { read_line(Json::parse(line, file.string() + ":" + std::to_string(number)), images, language, records); });
-  }
+  });
   faults.finish();
   return records.take(file.string());
 }

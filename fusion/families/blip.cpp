@@ -118,7 +118,7 @@ Model open(const std::filesystem::path& folder, const Json& json, const Placemen
   weights.finish();
 
   Model model{.family = "blip", .folder = folder, .placement = placement};
-  for (const auto& [name, weight] : weights.parameters()) model.parameters += weight.numel();
+  model.parameters = weights.count();
   const Preprocess preprocess = read_preprocess(folder, "BlipImageProcessor");
   const auto encode = [vit](const Tensor& pixels) { return vit(pixels); };
   model.pictures = PictureTower{preprocess, encode, [vit](const Tensor& hidden) {

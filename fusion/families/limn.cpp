@@ -35,7 +35,7 @@ Model open(const std::filesystem::path& folder, const Json& json, const Placemen
   const std::string first = config.languages.front();
 
   Model model{.family = "limn", .folder = folder, .placement = placement};
-  for (const auto& [name, weight] : weights.parameters()) model.parameters += weight.numel();
+  model.parameters = weights.count();
   const Preprocess preprocess = read_preprocess(folder, "ViTImageProcessor");
   const auto encode = [house](const Tensor& pixels) { return house.vision(pixels); };
   model.pictures = PictureTower{preprocess, encode, nullptr};
