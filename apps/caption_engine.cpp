@@ -1,12 +1,10 @@
 #include "apps/caption_engine.h"
 
-#include <algorithm>
 #include <memory>
 
 #include "apps/models.h"
-#include "core/ops.h"
 #include "fusion/model.h"
-#include "vision/image.h"
+#include "vision/pipeline.h"
 
 namespace limn {
 
@@ -38,28 +36,29 @@ CaptionEngine open_caption_engine(const CommonOptions& common, bool orient) {
     const std::string text = model->captioner->tokenizer.decode(std::span(ids).subspan(1));  // behind the begin token
     return model->captioner->spelled ? model->captioner->spelled(text) : text;
   };
-  engine.describe = [model, batch = batch_of(common, placement), orient](
-                        const std::vector<fs::path>& pictures, const CaptionRequest& request, const auto& each) {
+  const PipelineOptions options{
+      .workers = common.workers, .batch = batch_of(common, placement), .stop = &interruption()};
+  engine.describe = [model, options, orient](const std::vector<fs::path>& pictures, const CaptionRequest& request,
+                                             const auto& each) {
     const Captioner& captioner = *model->captioner;
-    for (std::size_t first = 0; first < pictures.size() && !interrupted();) {
-      const std::size_t end = std::min(pictures.size(), first + static_cast<std::size_t>(batch));
-      std::vector<Tensor> pixels;
-      std::vector<std::string> errors(end - first);
-      for (std::size_t i = first; i < end; ++i) {
-        try {
-          pixels.push_back(captioner.preprocess(read_image(pictures[i], {.orientation = orient})));
-        } catch (const InputError& error) {
-          errors[i - first] = error.what();
-        }
-      }
-      std::vector<std::vector<Caption>> captions;
-      if (!pixels.empty()) captions = captioner(at::stack(pixels), request);
-      if (interrupted()) return;
-      std::size_t next = 0;
-      for (std::size_t i = first; i < end; ++i)
-        each(i, errors[i - first].empty() ? Described{captions[next++], {}} : Described{{}, errors[i - first]});
-      first = end;
-    }
+    run_pipeline(
+        pictures.size(), picture_maker(pictures, captioner.preprocess, {.orientation = orient}),
+        [&](const PictureBatch& batch) {
+          std::vector<std::vector<Caption>> captions;
+          if (!batch.indices.empty()) captions = captioner(batch.pixels, request);
+          if (interrupted()) return;
+          auto broken = batch.errors.begin();
+          const auto report_broken = [&](std::size_t before) {
+            for (; broken != batch.errors.end() && broken->index < before; ++broken)
+              each(broken->index, Described{{}, broken->message});
+          };
+          for (std::size_t row = 0; row < batch.indices.size(); ++row) {
+            report_broken(batch.indices[row]);
+            each(batch.indices[row], Described{captions[row], {}});
+          }
+          report_broken(pictures.size());
+        },
+        options);
   };
   return engine;
 }

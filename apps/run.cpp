@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -17,11 +18,10 @@ namespace limn {
 
 namespace {
 
-volatile std::sig_atomic_t interruptions = 0;
+std::atomic<bool> stopping = false;
 
 extern "C" void on_interrupt(int) {
-  if (interruptions > 0) _exit(exit_interrupted);
-  interruptions = 1;
+  if (stopping.exchange(true)) _exit(exit_interrupted);
 }
 
 void replace_if_closed(int number, int mode) {
@@ -61,7 +61,8 @@ void prepare_process() {
   sigaction(SIGTERM, &action, nullptr);
 }
 
-bool interrupted() { return interruptions > 0; }
+const std::atomic<bool>& interruption() { return stopping; }
+bool interrupted() { return stopping; }
 
 void flush_results(std::ostream& out) {
   errno = 0;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <iosfwd>
 #include <string>
@@ -55,6 +56,8 @@ void prepare_process();
 
 /// Whether Ctrl-C was pressed. A second one ends the process at once.
 bool interrupted();
+/// The same as a flag to be watched, e.g. by a pipeline.
+const std::atomic<bool>& interruption();
 
 /// Flushes results. @throws OutputClosed where the reader has gone, WriteError for every other reason
 void flush_results(std::ostream& out);
