@@ -6,71 +6,68 @@
 #include <mutex>
 
 #include "apps/train/batch.h"
+#include "core/hash.h"
 #include "core/ops.h"
 #include "core/safetensors.h"
 #include "vision/image.h"
-#include "vision/resize.h"
 
 namespace limn {
 
 namespace {
 
-std::uint64_t fingerprint(const std::vector<CaptionRecord>& records, const GridOptions& options) {
-  std::uint64_t hash = 14695981039346656037ull;
-  const auto mix = [&hash](const std::string& text) {
-    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ull;
-  };
-  for (const CaptionRecord& record : records) mix(record.image.filename().string());
-  mix(std::to_string(options.side) + " " + std::to_string(options.views) + " " + std::to_string(options.smallest_crop) +
-      " " + std::to_string(options.seed));
-  return hash;
+std::string fingerprint(const std::vector<CaptionRecord>& records, const GridOptions& options) {
+  std::uint64_t hash = kHashStart;
+  for (const CaptionRecord& record : records) hash = hash_bytes(record.image.filename().string(), hash);
+  hash = hash_bytes(std::to_string(options.preprocess.size.height) + " " + std::to_string(options.views) + " " +
+                        std::to_string(options.smallest_crop) + " " + std::to_string(options.seed),
+                    hash);
+  return std::to_string(hash);
 }
 
-// View 0: all of the picture, squashed. Others: a crop of random size, place and slightly changed proportions.
+// uint8 [3 H W]. View 0: all of the picture, squashed. Others: a crop of random size, place and slightly changed
+// proportions.
 Tensor view(const Image& image, std::int64_t number, std::int64_t picture, const GridOptions& options) {
-  Tensor pixels = image.pixels;  // uint8 [H W 3]
-  if (number > 0) {
-    std::mt19937_64 random(options.seed ^
-                           (static_cast<std::uint64_t>(picture) * 1000003ull + static_cast<std::uint64_t>(number)));
-    const double area = options.smallest_crop + (1.0 - options.smallest_crop) * draw_unit(random);
-    const double stretch = std::exp((draw_unit(random) - 0.5) * 0.4);
-    const auto sized = [](double share, std::int64_t side) {
-      return std::clamp<std::int64_t>(std::llround(share * static_cast<double>(side)), 1, side);
-    };
-    const std::int64_t height = sized(std::sqrt(area) * stretch, image.height),
-                       width = sized(std::sqrt(area) / stretch, image.width);
-    const std::int64_t top =
-        static_cast<std::int64_t>(draw_below(random, static_cast<std::uint64_t>(image.height - height + 1)));
-    const std::int64_t left =
-        static_cast<std::int64_t>(draw_below(random, static_cast<std::uint64_t>(image.width - width + 1)));
-    pixels = pixels.narrow(0, top, height).narrow(1, left, width).contiguous();
-  }
-  return resize(pixels, options.side, options.side, {.filter = Filter::bicubic, .threads = 1});
+  if (number == 0) return options.preprocess(image);
+  std::mt19937_64 random(options.seed ^
+                         (static_cast<std::uint64_t>(picture) * 1000003ull + static_cast<std::uint64_t>(number)));
+  const double area = options.smallest_crop + (1.0 - options.smallest_crop) * draw_unit(random);
+  const double stretch = std::exp((draw_unit(random) - 0.5) * 0.4);
+  const auto sized = [](double share, std::int64_t side) {
+    return std::clamp<std::int64_t>(std::llround(share * static_cast<double>(side)), 1, side);
+  };
+  const std::int64_t height = sized(std::sqrt(area) * stretch, image.height),
+                     width = sized(std::sqrt(area) / stretch, image.width);
+  const std::int64_t top =
+      static_cast<std::int64_t>(draw_below(random, static_cast<std::uint64_t>(image.height - height + 1)));
+  const std::int64_t left =
+      static_cast<std::int64_t>(draw_below(random, static_cast<std::uint64_t>(image.width - width + 1)));
+  return options.preprocess({width, height, image.pixels.narrow(0, top, height).narrow(1, left, width).contiguous()});
 }
 
 }  // namespace
 
 Tensor picture_grids(const EfficientNet& stem, const std::vector<CaptionRecord>& records, const GridOptions& options) {
   at::NoGradGuard no_grad;
-  const std::string mark = std::to_string(fingerprint(records, options));
+  const std::string mark = fingerprint(records, options);
   if (!options.cache.empty() && std::filesystem::exists(options.cache) &&
       safetensors_metadata(options.cache)["made_for"] == mark)
     return read_safetensors(options.cache).at("grids").load();
   const std::int64_t pictures = static_cast<std::int64_t>(records.size()), at_once = 16;
-  const Tensor probe = stem.grid(at::zeros({1, 3, options.side, options.side}));  // [1 h w C]
+  const Tensor probe =
+      stem.grid(at::zeros({1, 3, options.preprocess.size.height, options.preprocess.size.width}));  // [1 h w C]
   Tensor grids = at::empty({pictures, options.views, probe.size(1), probe.size(2), probe.size(3)}, at::kHalf);
   std::mutex lock;
   std::string fault;
   for (std::int64_t first = 0; first < pictures; first += at_once) {
-    if (options.stop && options.stop()) throw InputError("interrupted while encoding pictures");
+    if (options.stop && options.stop()) return {};
     // A picture per thread: one picture's activations stay in its core's cache.
     at::parallel_for(first, std::min(first + at_once, pictures), 1, [&](std::int64_t begin, std::int64_t end) {
       at::NoGradGuard no_grad_here;
       for (std::int64_t i = begin; i < end; ++i) try {
           const Image image = read_image(records[static_cast<std::size_t>(i)].image);
           for (std::int64_t v = 0; v < options.views; ++v) {
-            const Tensor pixels = view(image, v, i, options).to(at::kFloat).sub_(127.0).div_(128.0);  // [H W 3]
-            grids[i][v].copy_(stem.grid(pixels.permute({2, 0, 1}).unsqueeze(0))[0]);
+            const Tensor pixels = options.preprocess.normalise(view(image, v, i, options).unsqueeze(0));  // [1 3 H W]
+            grids[i][v].copy_(stem.grid(pixels)[0]);
           }
         } catch (const Error& error) {
           const std::lock_guard guard(lock);

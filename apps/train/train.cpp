@@ -197,13 +197,26 @@ void load_checkpoint(Run& run) {
 // The metrics file as it was at the checkpoint: later lines belong to steps that will be taken again.
 void rewind_metrics(const std::filesystem::path& file, std::int64_t step) {
   if (!std::filesystem::exists(file)) return;
-  std::ifstream in(file);
-  std::string line, kept;
-  while (std::getline(in, line)) {
-    const Json json = Json::parse(line, file.string());
-    if (json["step"].integer(0) <= step) kept += line + "\n";
-  }
+  std::string text = read_file(file), kept;
+  text.resize(text.rfind('\n') + 1);  // a killed run may leave half a line
+  each_line(text, [&](std::string_view line, std::size_t) {
+    if (Json::parse(line, file.string())["step"].integer(0) <= step) kept.append(line).append("\n");
+  });
   write_file(file, kept);
+}
+
+// What becomes of a picture, in training and in the model that it makes.
+Json preprocess_json(const HouseConfig& model) {
+  const std::int64_t side = model.vision.image;
+  return Json::object({{"image_processor_type", "ViTImageProcessor"},
+                       {"do_resize", true},
+                       {"size", Json::object({{"height", side}, {"width", side}})},
+                       {"resample", 3},
+                       {"do_rescale", true},
+                       {"rescale_factor", 1.0 / 255.0},
+                       {"do_normalize", true},
+                       {"image_mean", Json::list(std::vector<double>(3, 127.0 / 255.0))},
+                       {"image_std", Json::list(std::vector<double>(3, 128.0 / 255.0))}});
 }
 
 void save_model(const Run& run, const std::filesystem::path& folder) {
@@ -213,17 +226,7 @@ void save_model(const Run& run, const std::filesystem::path& folder) {
   for (const auto& [name, weight] : run.stem_weights.parameters()) weights["vision.stem." + name] = weight;
   write_safetensors(folder / "model.safetensors", quantized_for_storage(weights), {{"format", "limn"}});
   write_file(folder / "config.json", house_config_json(run.config.model).dump(1) + "\n");
-  const std::int64_t side = run.config.model.vision.image;
-  const Json preprocess = Json::object({{"image_processor_type", "ViTImageProcessor"},
-                                        {"do_resize", true},
-                                        {"size", Json::object({{"height", side}, {"width", side}})},
-                                        {"resample", 3},
-                                        {"do_rescale", true},
-                                        {"rescale_factor", 1.0 / 255.0},
-                                        {"do_normalize", true},
-                                        {"image_mean", Json::list(std::vector<double>(3, 127.0 / 255.0))},
-                                        {"image_std", Json::list(std::vector<double>(3, 128.0 / 255.0))}});
-  write_file(folder / "preprocessor_config.json", preprocess.dump(1) + "\n");
+  write_file(folder / "preprocessor_config.json", preprocess_json(run.config.model).dump(1) + "\n");
   const auto tokenizer = run.config.start.empty() ? run.config.tokenizer : run.config.start / "tokenizer.model";
   write_file(folder / "tokenizer.model", read_file(tokenizer));
 }
@@ -275,14 +278,14 @@ std::map<std::string, double> validation_cider(Run& run) {
 // Loss over steps, from the metrics file, as a picture.
 void plot_losses(const std::filesystem::path& run) {
   Series training{"training", {}, {}}, validation{"validation", {}, {}};
-  std::ifstream file(run / "metrics.jsonl");
-  for (std::string line; std::getline(file, line);) {
-    const Json json = Json::parse(line, (run / "metrics.jsonl").string());
+  const std::filesystem::path file = run / "metrics.jsonl";
+  each_line(read_file(file), [&](std::string_view line, std::size_t) {
+    const Json json = Json::parse(line, file.string());
     const bool validated = json.has("validation_loss");
     Series& series = validated ? validation : training;
     series.x.push_back(json["step"].number(0));
     series.y.push_back(json[validated ? "validation_loss" : "loss"].number(0));
-  }
+  });
   const std::array<Series, 2> both{training, validation};
   write_image(run / "loss.png",
               line_plot(both, {.title = "loss per token", .x_label = "step", .y_label = "loss"}).pixels);
@@ -387,19 +390,21 @@ int train(const TrainOptions& options, std::ostream& out, std::ostream& notes) {
           {},
           {}};
 
-  GridOptions grid{.side = config.model.vision.image,
+  GridOptions grid{.preprocess = read_preprocess(preprocess_json(config.model)),
                    .views = config.views,
                    .smallest_crop = config.smallest_crop,
                    .seed = config.seed,
                    .cache = config.out / "grids-train.safetensors",
                    .progress = {},
                    .stop = options.stop};
+  grid.preprocess.threads = 1;  // a picture per thread
   grid.progress = [&notes](std::int64_t done, std::int64_t all) {
     if (done % 400 == 0) notes << "encoding pictures " << done << "/" << all << std::endl;
   };
   run.train.records = read_captions(config.train);
   run.train.tokens = tokenized(run.train.records, tokenizer, config.model.languages);
   run.train.grids = picture_grids(run.model.vision.stem, run.train.records, grid);
+  if (!run.train.grids.defined()) return 130;
   if (!config.validation.empty()) {
     run.validation.records = read_captions(config.validation);
     if (config.validate_pictures > 0 &&
@@ -409,16 +414,15 @@ int train(const TrainOptions& options, std::ostream& out, std::ostream& notes) {
     grid.views = 1;
     grid.cache = config.out / "grids-validation.safetensors";
     run.validation.grids = picture_grids(run.model.vision.stem, run.validation.records, grid);
+    if (!run.validation.grids.defined()) return 130;
   }
   if (options.resume && std::filesystem::exists(checkpoint_file(config))) {
     load_checkpoint(run);
     notes << "resuming at step " << run.step << std::endl;
   }
   rewind_metrics(config.out / "metrics.jsonl", run.step);
-  std::int64_t parameters = 0;
-  for (const auto& [name, weight] : run.optimizer.weights()) parameters += weight.numel();
-  notes << run.train.records.size() << " pictures, " << parameters << " trained weights, step " << run.step << " of "
-        << config.steps << std::endl;
+  notes << run.train.records.size() << " pictures, " << weights.count() << " trained weights, step " << run.step
+        << " of " << config.steps << std::endl;
 
   const int code = run_steps(run);
   out << Json::object({{"step", run.step}, {"steps", config.steps}, {"out", config.out.string()}}).dump() << std::endl;
