@@ -217,18 +217,25 @@ class Run {
   }
 
   // The pictures that were described, with their captions under them.
-  void draw_sheet() const {
+  void draw_sheet() {
+    const SheetOptions options;
     std::vector<SheetEntry> entries;
-    for (const CaptionResult& record : records_) {
+    for (const CaptionResult& record : with_earlier(records_)) {
       SheetEntry& entry = entries.emplace_back();
       try {
-        entry.image = read_image(record.path, {.orientation = options_.inputs.orient});
+        const Tensor pixels =
+            fitted(read_image(record.path, {.orientation = options_.inputs.orient}), options.side);  // [h w 3]
+        entry.image = {pixels.size(1), pixels.size(0), pixels};
       } catch (const InputError&) {
         entry.captions.push_back("not readable");
       }
+      if (record.withheld) continue;
       for (const ScoredCaption& caption : record.captions) entry.captions.push_back(caption.text);
     }
-    write_image(options_.sheet, contact_sheet(entries).pixels);
+    if (entries.empty()) return note("no pictures, so no contact sheet");
+    const Drawing sheet = contact_sheet(entries, options);
+    write_image(options_.sheet, sheet.pixels);
+    if (!sheet.note.empty()) note(sheet.note);
   }
 
   int finish() {

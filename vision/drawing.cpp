@@ -30,13 +30,6 @@ void rectangle(Tensor& pixels, std::int64_t x, std::int64_t y, std::int64_t widt
 }
 
 // The picture fitted into a square, not enlarged.
-Tensor fitted(const Image& image, std::int64_t side) {
-  const std::int64_t longest = std::max(image.height, image.width);
-  if (longest <= side) return image.pixels;
-  return resize(image.pixels, std::max<std::int64_t>(image.height * side / longest, 1),
-                std::max<std::int64_t>(image.width * side / longest, 1));
-}
-
 // An entry ready to be placed.
 struct Cell {
   Tensor picture;  // [h w 3]
@@ -51,6 +44,13 @@ std::int64_t columns_of(std::size_t entries, const SheetOptions& options) {
 }
 
 }  // namespace
+
+Tensor fitted(const Image& image, std::int64_t side) {
+  const std::int64_t longest = std::max(image.height, image.width);
+  if (longest <= side) return image.pixels;
+  return resize(image.pixels, std::max<std::int64_t>(image.height * side / longest, 1),
+                std::max<std::int64_t>(image.width * side / longest, 1));
+}
 
 Drawing contact_sheet(std::span<const SheetEntry> entries, const SheetOptions& options) {
   if (entries.empty()) throw InputError("contact sheet: entries: got none");

@@ -15,6 +15,10 @@ struct Drawing {
   std::string note;
 };
 
+/// The picture as a sheet shows it: its longer side at most `side`, never enlarged. Sheets of many large pictures are
+/// made of these, so that only one is in memory at full size. @return uint8 [h w 3]
+Tensor fitted(const Image& image, std::int64_t side);
+
 /// A picture and the words under it. Where `image.pixels` is undefined an empty frame stands for it.
 struct SheetEntry {
   Image image;
