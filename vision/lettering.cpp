@@ -54,6 +54,7 @@ std::vector<char32_t> code_points(std::string_view text) {
       fine = (static_cast<std::uint8_t>(text[i + k]) & 0xC0) == 0x80;
       code = code << 6 | (static_cast<std::uint8_t>(text[i + k]) & 0x3F);
     }
+    fine = fine && code <= 0x10FFFF && (code < 0xD800 || code > 0xDFFF);
     result.push_back(fine ? code : 0xFFFD);
     i += fine ? size : 1;
   }
