@@ -10,6 +10,7 @@
 
 #include "apps/caption_output.h"
 #include "apps/run.h"
+#include "core/hub.h"
 #include "core/json.h"
 #include "core/ops.h"
 #include "fusion/model.h"
@@ -125,12 +126,24 @@ std::string join(const std::vector<std::string>& words) {
   return text;
 }
 
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value ? value : "";
+}
+
+HubEnvironment hub_environment() {
+  return {.hub_cache = environment("HF_HUB_CACHE"),
+          .legacy_hub_cache = environment("HUGGINGFACE_HUB_CACHE"),
+          .hf_home = environment("HF_HOME"),
+          .xdg_cache_home = environment("XDG_CACHE_HOME"),
+          .home = environment("HOME")};
+}
+
 }  // namespace
 
 std::vector<fs::path> model_roots() {
   std::vector<fs::path> roots;
-  const char* variable = std::getenv("LIMN_MODELS");
-  for (std::string rest = variable ? variable : ""; !rest.empty();) {
+  for (std::string rest = environment("LIMN_MODELS"); !rest.empty();) {
     const std::size_t colon = std::min(rest.find(':'), rest.size());
     if (colon > 0) roots.emplace_back(rest.substr(0, colon));
     rest.erase(0, colon + 1);
@@ -158,10 +171,7 @@ fs::path resolve_model(const std::string& name, const std::vector<fs::path>& roo
                           "\": is no folder here and no bundled model; limn models lists those that are" +
                           (roots.empty() ? "" : "; looked for" + looked));
   }
-  const bool path_like =
-      wanted[0] == '/' || wanted[0] == '.' || wanted[0] == '~' || std::count(wanted.begin(), wanted.end(), '/') > 1;
-  if (path_like) throw CheckpointError("model " + wanted + ": no such folder");
-  throw CheckpointError("model " + wanted + ": no such folder");
+  return find_model_folder(wanted, hub_environment());
 }
 
 int list_models(const ModelsOptions& options, std::ostream& out) {
