@@ -35,7 +35,7 @@ confirm() {   # what will be loaded
 
 packages=(g++ cmake ninja-build pkg-config zlib1g-dev libjpeg-dev libpng-dev libtiff-dev libwebp-dev libfreetype-dev
   libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev libsentencepiece-dev libicu-dev libtbb-dev
-  nlohmann-json3-dev libcli11-dev libtomlplusplus-dev catch2 mold)
+  nlohmann-json3-dev libcli11-dev libtomlplusplus-dev catch2 mold fonts-dejavu-core fonts-wqy-microhei)
 
 missing_packages() {   # names -> those that are not installed, on one line
   local name state
