@@ -45,7 +45,9 @@ CaptionEngine open_caption_engine(const CommonOptions& common, bool orient) {
         pictures.size(), picture_maker(pictures, captioner.preprocess, {.orientation = orient}),
         [&](const PictureBatch& batch) {
           std::vector<std::vector<Caption>> captions;
-          if (!batch.indices.empty()) captions = captioner(batch.pixels, request);
+          CaptionRequest numbered = request;
+          numbered.generate.streams.assign(batch.indices.begin(), batch.indices.end());
+          if (!batch.indices.empty()) captions = captioner(batch.pixels, numbered);
           if (interrupted()) return;
           auto broken = batch.errors.begin();
           const auto report_broken = [&](std::size_t before) {

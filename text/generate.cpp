@@ -46,6 +46,9 @@ void check(const TextTransformer& decoder, const Tensor& context, const std::vec
   }
   if (context.defined() && context.size(0) != static_cast<std::int64_t>(prompts.size()))
     refuse("got " + std::to_string(prompts.size()) + " prompts for " + std::to_string(context.size(0)) + " pictures");
+  if (!o.streams.empty() && o.streams.size() != prompts.size())
+    refuse("streams: got " + std::to_string(o.streams.size()) + ", expected one for each of " +
+           std::to_string(prompts.size()) + " pictures");
   if (o.beams < 1) refuse("beams: got " + std::to_string(o.beams) + ", expected at least 1");
   if (o.returned < 1) refuse("returned sequences: got " + std::to_string(o.returned) + ", expected at least 1");
   if (o.returned > o.beams && !(o.sample && o.beams == 1))
@@ -225,9 +228,8 @@ class Search {
     float* out = noise.data_ptr<float>();
     for (std::size_t i = 0; i < live_.size(); ++i)
       for (std::int64_t j = 0; j < accumulated.size(1); ++j)
-        *out++ = static_cast<float>(
-            -std::log(-std::log(uniform(o_.seed, o_.first_picture + live_[i], static_cast<std::uint64_t>(j),
-                                        static_cast<std::uint64_t>(length_)))));
+        *out++ = static_cast<float>(-std::log(-std::log(
+            uniform(o_.seed, stream(live_[i]), static_cast<std::uint64_t>(j), static_cast<std::uint64_t>(length_)))));
     const Tensor drawn = std::get<1>(at::topk(accumulated + noise.to(accumulated.device()), 2 * o_.beams));
     return drawn.gather(-1, accumulated.gather(-1, drawn).argsort(-1, true));
   }
@@ -298,12 +300,14 @@ class Search {
     return rows;
   }
 
+  std::uint64_t stream(std::size_t picture) const { return o_.streams.empty() ? picture : o_.streams[picture]; }
+
   std::vector<double> random_numbers() const {
     std::vector<double> numbers;
     for (const std::size_t picture : live_)
       for (std::int64_t row = 0; row < width_; ++row)
-        numbers.push_back(uniform(o_.seed, o_.first_picture + picture, static_cast<std::uint64_t>(row),
-                                  static_cast<std::uint64_t>(length_)));
+        numbers.push_back(
+            uniform(o_.seed, stream(picture), static_cast<std::uint64_t>(row), static_cast<std::uint64_t>(length_)));
     return numbers;
   }
 

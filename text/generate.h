@@ -26,8 +26,9 @@ struct GenerateOptions {
   std::int64_t top_k = 0;  ///< 0: off
   double top_p = 1.0;      ///< 1: off
   std::uint64_t seed = 0;
-  std::uint64_t first_picture = 0;  ///< number of the first picture in the whole run: each has its own random stream
-  std::int64_t end = -1;            ///< end token; -1: none
+  /// Number of each picture in the whole run: its random stream, whatever batch it is in. Empty: 0, 1, ...
+  std::vector<std::uint64_t> streams = {};
+  std::int64_t end = -1;  ///< end token; -1: none
   /// Called with (row, token) as greedy or sampled tokens are chosen, row = picture x returned + sample; null: no
   /// streaming.
   std::function<void(std::int64_t row, std::int64_t token)> on_token = nullptr;

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
+#include <sstream>
 #include <thread>
 
 #include "apps/run.h"
@@ -165,6 +166,24 @@ TEST_CASE("results that cannot be written", "[cli]") {
   const Ran sidecar = limn_run({"caption", "-m", model.string(), "--sidecar", photo, "--existing", "overwrite"});
   CHECK(sidecar.code == exit_unwritable);
   CHECK(sidecar.err.find("photo.txt: cannot be written: it is a folder") != std::string::npos);
+}
+
+TEST_CASE("sampled captions do not depend on the batch", "[cli]") {
+  const std::string photos = (fs::path(LIMN_SOURCE_DIR) / "photos").string();
+  const auto sampled = [&](const char* batch, const char* seed) {
+    return limn_run({"caption", photos, "--sample", "--seed", seed, "--batch", batch, "--json"});
+  };
+  const Ran together = sampled("5", "7"), alone = sampled("1", "7"), other = sampled("5", "8");
+  CHECK(together.code == 0);
+  const auto captions = [](const Ran& ran) {
+    std::vector<std::string> all;
+    std::istringstream lines(ran.out);
+    for (std::string line; std::getline(lines, line);) all.push_back(Json::parse(line, "line").at("caption").text());
+    return all;
+  };
+  CHECK(captions(together).size() == 12);
+  CHECK(captions(together) == captions(alone));
+  CHECK(captions(together) != captions(other));
 }
 
 TEST_CASE("Ctrl-C ends after what is done", "[cli]") {

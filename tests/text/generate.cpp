@@ -155,7 +155,7 @@ TEST_CASE("a batch gives what its pictures give alone", "[generate]") {
   const auto together = generate(decoder, context, prompts(7, {kBegin, 5}), base);
   for (std::int64_t picture = 0; picture < 7; ++picture) {
     GenerateOptions single = base;
-    single.first_picture = static_cast<std::uint64_t>(picture);
+    single.streams = {static_cast<std::uint64_t>(picture)};
     const auto alone = generate(decoder, context.narrow(0, picture, 1), prompts(1, {kBegin, 5}), single);
     REQUIRE(alone[0].size() == together[static_cast<std::size_t>(picture)].size());
     for (std::size_t i = 0; i < alone[0].size(); ++i)
