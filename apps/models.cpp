@@ -38,7 +38,8 @@ std::optional<fs::path> program_folder() {
 
 bool is_model_folder(const fs::path& folder) {
   std::error_code error;
-  return fs::is_regular_file(folder / "config.json", error);
+  return fs::is_regular_file(folder / "config.json", error) ||
+         fs::is_regular_file(folder / "open_clip_config.json", error);
 }
 
 std::string size_text(std::int64_t bytes) {
@@ -76,9 +77,7 @@ Listed listed(const std::string& name, const fs::path& folder, const char* where
   Listed model{name, folder, where, "", 0};
   for (const auto& [file, bytes] : files_of(folder)) model.bytes += bytes;
   try {
-    const Json config = Json::read(folder / "config.json");
-    for (const Family& family : families())
-      if (model.family.empty() && family.matches(config)) model.family = family.name;
+    if (const Family* family = find_family(folder).family) model.family = family->name;
   } catch (const InputError&) {
     // an unreadable configuration is nobody's family
   }
@@ -106,6 +105,10 @@ std::vector<Listed> all_models() {
 std::vector<std::string> abilities(const Model& model) {
   std::vector<std::string> names;
   if (model.captioner) names.push_back("caption");
+  if (model.matcher) names.push_back("match");
+  if (model.embedder && model.embedder->image) names.push_back("embed pictures");
+  if (model.embedder && model.embedder->text) names.push_back("embed texts");
+  if (model.answerer) names.push_back("answer");
   return names;
 }
 

@@ -70,6 +70,9 @@ StoredTensor fixed(const StoredTensor& stored, Fix fix) {
   } else if (fix == Fix::unsqueeze0) {
     result.shape.insert(result.shape.begin(), 1);
     result.load = [load = stored.load] { return load().unsqueeze(0); };
+  } else if (fix == Fix::token && rank == 1) {
+    result.shape = {1, 1, stored.shape[0]};
+    result.load = [load = stored.load] { return load().view({1, 1, -1}); };
   } else if (fix == Fix::flatten0 && rank > 1 && stored.shape[0] == 1) {
     result.shape.erase(result.shape.begin());
     result.load = [load = stored.load] { return load().squeeze(0); };

@@ -8,7 +8,13 @@
 namespace limn {
 
 /// What happens to a tensor's value on the way from a file's layout to ours.
-enum class Fix { none, transpose, unsqueeze0, flatten0 };
+enum class Fix {
+  none,
+  transpose,
+  unsqueeze0,
+  token,  ///< [D] -> [1 1 D]
+  flatten0
+};
 
 /// One row of a family's table: a foreign name pattern and our name.
 /// `{}` stands for a block number, `{p}` for weight or bias, a leading `*` for any prefix.

@@ -89,6 +89,13 @@ Tensor Weights::get(std::string_view name, at::IntArrayRef shape, Init init) con
   return tensor;
 }
 
+double Weights::number(std::string_view name, at::IntArrayRef shape) const {
+  const Tensor placed = get(name, shape, Init::zeros);
+  const auto stored = state_->table.find(prefix_ + std::string(name));
+  const bool full = stored != state_->table.end() && at::IntArrayRef(stored->second.shape) == shape;
+  return (full ? stored->second.load() : placed).to(at::kDouble).item<double>();
+}
+
 void Weights::finish() const {
   std::vector<std::string> faults = state_->faults;
   for (const auto& [name, stored] : state_->table) {

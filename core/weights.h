@@ -43,6 +43,10 @@ class Weights {
   /// The same name gives the same tensor (tied weights).
   Tensor get(std::string_view name, at::IntArrayRef shape, Init init = Init::normal) const;
 
+  /// The one number that the tensor holds, in full precision whatever the placement.
+  /// @param shape  {} or {1}, as the file has it
+  double number(std::string_view name, at::IntArrayRef shape) const;
+
   /// @throws CheckpointError listing the first 20 faults and the count of the rest
   void finish() const;
 

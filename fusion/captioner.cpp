@@ -25,10 +25,18 @@ Caption described(const Captioner& captioner, Sequence sequence) {
 }  // namespace
 
 std::vector<std::vector<Caption>> Captioner::operator()(const Tensor& pictures, const CaptionRequest& request) const {
+  return describe(tokens(pictures), request);
+}
+
+Tensor Captioner::tokens(const Tensor& pictures) const {
   const at::NoGradGuard no_grad;
-  const std::int64_t B = dims<4>(pictures, "Captioner: pictures [B 3 H W]")[0];
-  const Tensor pixels = preprocess.normalise(pictures.to(placement.device)).to(placement.dtype);
-  const Tensor context = encode(pixels);  // [B S C]
+  dims<4>(pictures, "Captioner: pictures [B 3 H W]");
+  return encode(preprocess.normalise(pictures.to(placement.device)).to(placement.dtype));
+}
+
+std::vector<std::vector<Caption>> Captioner::describe(const Tensor& context, const CaptionRequest& request) const {
+  const at::NoGradGuard no_grad;
+  const std::int64_t B = dims<3>(context, "Captioner: tokens [B S C]")[0];
   GenerateOptions options = request.generate;
   options.end = end;
   for (const std::string& word : request.banned)

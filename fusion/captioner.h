@@ -39,6 +39,9 @@ struct Captioner {
   /// @param pictures  uint8 [B 3 H W], preprocessed to the model's size
   /// @return for each picture its captions, best first
   std::vector<std::vector<Caption>> operator()(const Tensor& pictures, const CaptionRequest& request) const;
+  /// The two halves of it: uint8 [B 3 H W] -> picture tokens [B S C], and those to captions.
+  Tensor tokens(const Tensor& pictures) const;
+  std::vector<std::vector<Caption>> describe(const Tensor& tokens, const CaptionRequest& request) const;
 };
 
 }  // namespace limn

@@ -2,10 +2,10 @@
 
 namespace limn {
 
-extern const Family kBlip, kLimn;  // fusion/families
+extern const Family kBlip, kClip, kLimn;  // fusion/families
 
 std::span<const Family> families() {
-  static const Family all[] = {kLimn, kBlip};
+  static const Family all[] = {kLimn, kBlip, kClip};
   return all;
 }
 
@@ -15,18 +15,28 @@ const Family* find_family(const Json& config) {
   return nullptr;
 }
 
+FoundFamily find_family(const std::filesystem::path& folder) {
+  FoundFamily found;
+  for (const char* name : {"config.json", "open_clip_config.json"}) {
+    if (!std::filesystem::exists(folder / name)) continue;
+    const Json config = Json::read(folder / name);
+    if (found.config.is_null()) found.config = config;
+    if (const Family* family = find_family(config)) return {family, config};
+  }
+  return found;
+}
+
 Model open_model(const std::filesystem::path& folder, const Placement& placement) {
   if (!std::filesystem::is_directory(folder)) throw CheckpointError(folder.string() + ": no such model folder");
-  const std::filesystem::path file = folder / "config.json";
-  if (!std::filesystem::exists(file))
-    throw CheckpointError(folder.string() + ": has no config.json; a model folder as on the hub is expected");
   try {
-    const Json config = Json::read(file);
-    if (const Family* family = find_family(config)) return family->open(folder, config, placement);
+    const auto [family, config] = find_family(folder);
+    if (family) return family->open(folder, config, placement);
+    if (config.is_null())
+      throw CheckpointError(folder.string() + ": has no config.json; a model folder as on the hub is expected");
     std::string known;
-    for (const Family& family : families()) known += (known.empty() ? "" : ", ") + std::string(family.name);
+    for (const Family& each : families()) known += (known.empty() ? "" : ", ") + std::string(each.name);
     const Json architectures = config["architectures"];
-    throw CheckpointError(file.string() + ": model_type is " + config["model_type"].dump() +
+    throw CheckpointError(config.where() + ": model_type is " + config["model_type"].dump() +
                           (architectures.is_array() ? " with architectures " + architectures.dump() : "") +
                           "; families that Limn opens: " + known);
   } catch (const InputError& error) {  // a fault of the file, not of the caller's data

@@ -4,7 +4,10 @@
 #include <optional>
 
 #include "core/json.h"
+#include "fusion/answerer.h"
 #include "fusion/captioner.h"
+#include "fusion/embedder.h"
+#include "fusion/matcher.h"
 
 namespace limn {
 
@@ -13,6 +16,8 @@ struct PictureTower {
   Preprocess preprocess;
   std::function<Tensor(const Tensor& pixels)> hidden;  ///< normalised [B 3 H W] -> [B S C], after the last norm
   std::function<Tensor(const Tensor& hidden)> pooled;  ///< [B S C] -> [B C]; null where the family has none
+  /// `hidden` ahead of the last norm; null where nobody asks for it.
+  std::function<Tensor(const Tensor& pixels)> before_norm = nullptr;
 };
 
 /// A model is its capabilities: what is empty, it cannot do.
@@ -23,6 +28,9 @@ struct Model {
   std::int64_t parameters = 0;  ///< number of weights
   std::optional<PictureTower> pictures;
   std::optional<Captioner> captioner;
+  std::optional<Embedder> embedder;
+  std::optional<Matcher> matcher;
+  std::optional<Answerer> answerer;
 };
 
 /// One public family: how its folders are recognised and opened. One file each in fusion/families.
@@ -30,14 +38,24 @@ struct Family {
   const char* name;
   const char* source;                   ///< paper or repository
   bool (*matches)(const Json& config);  ///< reads model_type and architectures, never weight names
+  /// @param config  the file that `matches` said yes to
   Model (*open)(const std::filesystem::path& folder, const Json& config, const Placement& placement);
 };
 
 /// All families, in the order in which they are asked.
 std::span<const Family> families();
 
-/// The family that a config.json belongs to; null where there is none.
+/// The family that a configuration belongs to; null where there is none.
 const Family* find_family(const Json& config);
+
+/// A folder's family, and the configuration by which it is known: config.json, or open_clip_config.json where that is
+/// absent or says nothing that a family here knows.
+struct FoundFamily {
+  const Family* family = nullptr;  ///< null: none; config is then the first file that is there
+  Json config;                     ///< null where the folder has no such file
+};
+/// @throws InputError for a configuration that cannot be read
+FoundFamily find_family(const std::filesystem::path& folder);
 
 /// Opens a hub-style model folder.
 /// @throws CheckpointError naming file and key, or all faults of the weights at once

@@ -23,13 +23,15 @@ Vit::Vit(const Weights& w, const VitConfig& c)
 Tensor Vit::tokens(const Tensor& pixels) const {
   const auto [B, C, H, W] = dims<4>(pixels, "Vit: pixels [B 3 H W]");
   const std::int64_t rows = H / config.patch, columns = W / config.patch;
-  if (C != 3 || H % config.patch || W % config.patch || rows == 0 || columns == 0)
+  if (C != 3 || rows == 0 || columns == 0)
     throw InputError("Vit: pixels [B 3 H W]: got " + shape_text(pixels.sizes()) +
-                     ", expected 3 channels and sides divisible by " + std::to_string(config.patch));
-  // Non-overlapping patches: the convolution is one product over unfolded patches.
+                     ", expected 3 channels and sides of at least " + std::to_string(config.patch));
+  // Non-overlapping patches: the convolution is one product over unfolded patches, and like it leaves out what remains
+  // below and to the right.
   const std::int64_t p = config.patch;
+  const Tensor whole = pixels.narrow(2, 0, rows * p).narrow(3, 0, columns * p);
   const Tensor unfolded =
-      pixels.view({B, 3, rows, p, columns, p}).permute({0, 2, 4, 1, 3, 5}).reshape({B, rows * columns, 3 * p * p});
+      whole.reshape({B, 3, rows, p, columns, p}).permute({0, 2, 4, 1, 3, 5}).reshape({B, rows * columns, 3 * p * p});
   Tensor x = at::linear(unfolded, patch_weight.view({config.dim, -1}), patch_bias);  // [B N D]
   if (config.class_token) x = at::cat({class_token.expand({B, 1, config.dim}), x}, 1);
   x = x + resampled_positions(positions, config.class_token ? 1 : 0, rows, columns);

@@ -21,8 +21,9 @@ struct Vit {
   LayerNorm norm;
   Vit(const Weights& w, const VitConfig& c);
 
-  /// Tokens before the last norm. @param pixels  [B 3 H W] normalised; H and W multiples of the patch; positions are
-  /// resampled for sizes other than config.image. @return [B T D], the class token first where there is one
+  /// Tokens before the last norm. @param pixels  [B 3 H W] normalised; what is left over beside whole patches is not
+  /// seen; positions are resampled for grids other than that of config.image.
+  /// @return [B T D], the class token first where there is one
   Tensor tokens(const Tensor& pixels) const;
   Tensor operator()(const Tensor& pixels) const { return norm(tokens(pixels)); }
 };

@@ -1,4 +1,5 @@
 #include "core/rename.h"
+#include "fusion/family_config.h"
 #include "fusion/model.h"
 #include "vision/vit.h"
 
@@ -46,22 +47,6 @@ constexpr Rename kRows[] = {
 };
 #undef LIMN_BLIP_TEXT
 
-Activation activation(ConfigReader& read) {
-  const std::string name = read.text("hidden_act", "gelu");
-  try {
-    return parse_activation(name);
-  } catch (const InputError& error) {
-    read.fault("hidden_act", error.what());
-    return Activation::gelu;
-  }
-}
-
-void check_heads(ConfigReader& read, std::int64_t dim, std::int64_t heads) {
-  if (heads == 0 || dim % heads)
-    read.fault("num_attention_heads",
-               "got " + std::to_string(heads) + ", which does not divide hidden_size " + std::to_string(dim));
-}
-
 VitConfig vision_config(ConfigReader read) {
   VitConfig c{.image = read.integer("image_size", 384),
               .patch = read.integer("patch_size", 16),
@@ -70,11 +55,9 @@ VitConfig vision_config(ConfigReader read) {
               .layers = read.integer("num_hidden_layers", 12),
               .mlp = read.integer("intermediate_size", 3072),
               .eps = read.number("layer_norm_eps", 1e-5),
-              .activation = activation(read)};
+              .activation = read_activation(read, "gelu")};
   check_heads(read, c.dim, c.heads);
-  if (c.patch == 0 || c.image < c.patch || c.image % c.patch)
-    read.fault("image_size",
-               "got " + std::to_string(c.image) + ", expected a multiple of patch_size " + std::to_string(c.patch));
+  check_patches(read, c);
   return c;
 }
 
@@ -89,7 +72,7 @@ TextConfig text_config(ConfigReader read, std::int64_t vision_width) {
                .eps = read.number("layer_norm_eps", 1e-12),
                .causal = true,
                .embedding_norm = true,
-               .activation = activation(read),
+               .activation = read_activation(read, "gelu"),
                .head = Head::bert};
   check_heads(read, c.dim, c.heads);
   return c;
