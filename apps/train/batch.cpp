@@ -25,46 +25,53 @@ Tensor integers(const std::vector<std::int64_t>& values) {
 
 }  // namespace
 
-PackedBatch pack(const std::vector<const TokenizedCaptions*>& pictures, std::int64_t captions, std::int64_t longest,
-                 std::mt19937_64& random) {
-  std::vector<std::vector<std::vector<std::int64_t>>> chosen(pictures.size());
-  std::int64_t width = 1;
-  for (std::size_t b = 0; b < pictures.size(); ++b) {
-    std::int64_t length = 0;
+CaptionRows draw_captions(const std::vector<const TokenizedCaptions*>& pictures, std::int64_t captions,
+                          std::mt19937_64& random) {
+  CaptionRows chosen(pictures.size());
+  for (std::size_t b = 0; b < pictures.size(); ++b)
     for (const auto& language : *pictures[b]) {
       std::vector<std::size_t> order(language.size());
       std::iota(order.begin(), order.end(), std::size_t{0});
       shuffle(order, random);
-      for (std::size_t i = 0; i < order.size() && i < static_cast<std::size_t>(captions); ++i) {
+      for (std::size_t i = 0; i < order.size() && i < static_cast<std::size_t>(captions); ++i)
         chosen[b].push_back(language[order[i]]);
-        auto& caption = chosen[b].back();
-        if (static_cast<std::int64_t>(caption.size()) > longest) caption.resize(static_cast<std::size_t>(longest));
-        length += static_cast<std::int64_t>(caption.size()) - 1;
-      }
+    }
+  return chosen;
+}
+
+PackedBatch pack(CaptionRows captions, std::int64_t longest) {
+  std::int64_t width = 1;
+  for (auto& row : captions) {
+    std::int64_t length = 0;
+    for (auto& caption : row) {
+      if (static_cast<std::int64_t>(caption.size()) > longest) caption.resize(static_cast<std::size_t>(longest));
+      length += static_cast<std::int64_t>(caption.size()) - 1;
     }
     width = std::max(width, length);
   }
-  const std::int64_t B = static_cast<std::int64_t>(pictures.size()), T = width;
+  const std::int64_t B = static_cast<std::int64_t>(captions.size()), T = width;
   PackedBatch batch{.ids = at::zeros({B, T}, at::kLong),
                     .positions = at::zeros({B, T}, at::kLong),
                     .mask = {},
                     .rows = {},
                     .targets = {},
+                    .caption = {},
                     .ends = {},
                     .picture = {}};
   Tensor segment = at::full({B, T}, -1, at::kLong);
   auto ids = batch.ids.accessor<std::int64_t, 2>(), positions = batch.positions.accessor<std::int64_t, 2>(),
        segments = segment.accessor<std::int64_t, 2>();
-  std::vector<std::int64_t> rows, targets, ends, picture;
+  std::vector<std::int64_t> rows, targets, owner, ends, picture;
   for (std::int64_t b = 0; b < B; ++b) {
     std::int64_t t = 0, number = 0;
-    for (const auto& caption : chosen[static_cast<std::size_t>(b)]) {
+    for (const auto& caption : captions[static_cast<std::size_t>(b)]) {
       for (std::size_t i = 0; i + 1 < caption.size(); ++i, ++t) {
         ids[b][t] = caption[i];
         positions[b][t] = static_cast<std::int64_t>(i);
         segments[b][t] = number;
         rows.push_back(b * T + t);
         targets.push_back(caption[i + 1]);
+        owner.push_back(static_cast<std::int64_t>(ends.size()));
       }
       ++number;
       ends.push_back(b * T + t - 1);
@@ -75,6 +82,7 @@ PackedBatch pack(const std::vector<const TokenizedCaptions*>& pictures, std::int
   batch.mask = (same & at::ones({T, T}, at::kBool).tril()).unsqueeze(1);
   batch.rows = integers(rows);
   batch.targets = integers(targets);
+  batch.caption = integers(owner);
   batch.ends = integers(ends);
   batch.picture = integers(picture);
   return batch;

@@ -176,7 +176,11 @@ TrainConfig read_train_config(const std::filesystem::path& file) {
   train("warmup", c.warmup, 0);
   train("final_rate", c.final_rate, 0, 1);
   train("ema", c.ema, 0, 1);
+  train("caption_weight", c.caption_weight, 0, 100);
   train("contrast_weight", c.contrast_weight, 0, 100);
+  train("self_critical_samples", c.self_critical_samples, 0);
+  train("self_critical_weight", c.self_critical_weight, 0, 100);
+  if (c.self_critical_samples == 1) train.fail("self_critical_samples", "got 1, expected 0 or at least 2");
   train("drop_cells", c.drop_cells, 0, 0.9);
   train("views", c.views, 1);
   train("smallest_crop", c.smallest_crop, 0.05, 1);

@@ -24,12 +24,15 @@ struct TrainConfig {
   std::int64_t captions = 3;  ///< drawn per picture, language and step
   double rate = 1e-3, weight_decay = 0.05, beta1 = 0.9, beta2 = 0.98, clip = 1.0, smoothing = 0.1, dropout = 0.1;
   std::int64_t warmup = 100;
-  double final_rate = 0.01;      ///< share of `rate` at the end of the cosine
-  double ema = 0.999;            ///< decay of the averaged weights, ramped up at the start
-  double contrast_weight = 0.0;  ///< of the contrastive loss beside the caption loss
-  double drop_cells = 0.0;       ///< share of grid cells zeroed in training
-  std::int64_t views = 1;        ///< crops of each picture whose grids are cached (frozen stem)
-  double smallest_crop = 0.6;    ///< area share of the smallest crop
+  double final_rate = 0.01;                ///< share of `rate` at the end of the cosine
+  double ema = 0.999;                      ///< decay of the averaged weights, ramped up at the start
+  double caption_weight = 1.0;             ///< of the caption loss
+  double contrast_weight = 0.0;            ///< of the contrastive loss beside it
+  std::int64_t self_critical_samples = 0;  ///< captions drawn per picture and language and rewarded by CIDEr-D; 0: off
+  double self_critical_weight = 1.0;       ///< of that loss; caption_weight should be small beside it
+  double drop_cells = 0.0;                 ///< share of grid cells zeroed in training
+  std::int64_t views = 1;                  ///< crops of each picture whose grids are cached (frozen stem)
+  double smallest_crop = 0.6;              ///< area share of the smallest crop
   bool flip = true;
   bool bf16 = false;  ///< mixed precision: bf16 products, fp32 weights and sums
   std::int64_t log_every = 20, save_every = 200, validate_every = 500;

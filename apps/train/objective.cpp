@@ -32,8 +32,9 @@ Losses caption_losses(const HouseModel& model, const Tensor& grid, const PackedB
       {.context = tokens, .mask = batch.mask, .positions = batch.positions, .words_only = &words, .dropout = dropout});
   const Tensor logits = model.text.logits(hidden.flatten(0, 1).index_select(0, batch.rows)).to(at::kFloat);  // [M V]
   Losses losses;
-  losses.total = at::cross_entropy_loss(logits, batch.targets, {}, 1, -100, training ? config.smoothing : 0.0);
-  losses.caption = losses.total.item<double>();
+  const Tensor caption = at::cross_entropy_loss(logits, batch.targets, {}, 1, -100, training ? config.smoothing : 0.0);
+  losses.caption = caption.item<double>();
+  losses.total = config.caption_weight * caption;
   if (config.contrast_weight > 0 && model.image_projection) {
     const Tensor contrast = contrastive_loss(model, tokens, words, batch);
     losses.contrast = contrast.item<double>();

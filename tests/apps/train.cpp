@@ -1,0 +1,190 @@
+#include "apps/train/train.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "apps/train/self_critical.h"
+#include "core/files.h"
+#include "core/ops.h"
+#include "core/safetensors.h"
+#include "fusion/model.h"
+#include "tests/catch.h"
+#include "tests/temporary.h"
+#include "vision/image.h"
+
+using namespace limn;
+namespace fs = std::filesystem;
+
+namespace {
+
+// A house folder with a picture stem of two small stages and random weights.
+void write_small_model(const fs::path& folder) {
+  HouseConfig c;
+  c.vision = {.stem = {.stem = 8, .head = 16, .stages = {{1, 3, 2, 1, 8}, {2, 3, 8, 1, 8}}},
+              .image = 32,
+              .dim = 16,
+              .heads = 2,
+              .layers = 1,
+              .mlp = 32,
+              .eps = 1e-5};
+  c.text = {.vocab = 5000,
+            .dim = 16,
+            .heads = 2,
+            .layers = 2,
+            .mlp = 32,
+            .positions = 32,
+            .context_dim = 16,
+            .cross_from = 1,
+            .eps = 1e-5,
+            .causal = true,
+            .pre_norm = true,
+            .final_norm = true,
+            .head = Head::tied};
+  c.contrast = 8;
+  c.languages = {"en", "zh"};
+  c.max_new_tokens = 6;
+  const Weights weights = Weights::random(1);
+  const HouseModel model(weights, weights / "vision" / "stem", c);
+  fs::create_directories(folder);
+  write_safetensors(folder / "model.safetensors", quantized_for_storage(weights.parameters()), {{"format", "limn"}});
+  write_file(folder / "config.json", house_config_json(c).dump(1));
+  fs::copy_file(fs::path(LIMN_SOURCE_DIR) / "models/limn-small/tokenizer.model", folder / "tokenizer.model");
+}
+
+void write_data(const fs::path& folder) {
+  const char* colours[] = {"red", "green", "blue", "grey", "black", "white"};
+  std::ofstream lines(folder / "train.jsonl");
+  for (int i = 0; i < 6; ++i) {
+    const std::string name = std::to_string(i) + ".png";
+    write_image(folder / name, at::full({40, 48, 3}, 40 * i, at::kByte));
+    lines << R"({"image": ")" << name << R"(", "captions": {"en": ["a )" << colours[i] << R"( wall", "something )"
+          << colours[i] << R"( is here"], "zh": ["一面墙"]}})" << '\n';
+  }
+}
+
+void write_recipe(const fs::path& file, const std::string& out, const std::string& more) {
+  std::ofstream(file) << "[data]\ntrain = \"train.jsonl\"\nvalidation = \"train.jsonl\"\n"
+                      << "[model]\nstart = \"model\"\n[train]\nout = \"" << out << "\"\nbatch = 3\ncaptions = 1\n"
+                      << "steps = 12\nrate = 1e-3\nwarmup = 2\nsave_every = 3\nvalidate_every = 6\nlog_every = 2\n"
+                      << "views = 2\nseed = 5\n"
+                      << more;
+}
+
+int run_training(const fs::path& config, std::int64_t stop_after = 0) {
+  std::ostringstream out, notes;
+  return train({.config = config, .threads = 1, .stop_after = stop_after}, out, notes);
+}
+
+// Starts the program on `config` and kills it once `file` is there.
+void kill_when_written(const fs::path& config, const fs::path& file) {
+  const pid_t child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    if (!std::freopen("/dev/null", "w", stderr)) _exit(126);
+    execl(LIMN_PROGRAM, "limn", "train", config.c_str(), "--threads", "1", nullptr);
+    _exit(127);
+  }
+  for (int i = 0; i < 6000 && !fs::exists(file); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  kill(child, SIGKILL);
+  int status = 0;
+  waitpid(child, &status, 0);
+  REQUIRE(fs::exists(file));
+}
+
+}  // namespace
+
+TEST_CASE("what a caption earned beyond the others", "[train]") {
+  const auto shares = advantages({1.0, 2.0, 6.0});
+  CHECK(shares[0] == Approx(-3.0));
+  CHECK(shares[1] == Approx(-1.5));
+  CHECK(shares[2] == Approx(4.5));
+  CHECK(advantages({0.5, 0.5}) == std::vector<double>{0, 0});
+}
+
+TEST_CASE("a caption that breaks off earns less than one that ends", "[train]") {
+  const std::vector<CaptionRecord> records{
+      {"1.jpg", {{"en", {"A dog runs over the grass.", "The dog is running."}}, {"zh", {"一只狗在跑"}}}, "1"},
+      {"2.jpg", {{"en", {"Two men sit on a bench."}}}, "2"},
+      {"3.jpg", {{"en", {"A red car."}}, {"zh", {"一辆车"}}}, "3"}};
+  const CaptionReward english(records, "en"), chinese(records, "zh");
+  CHECK(english(0, "a dog runs over the grass", true) > english(0, "a dog runs over the grass", false));
+  CHECK(english(0, "a dog runs", true) < english(0, "a dog runs over the grass", true));
+  CHECK(english(1, "a dog runs over the grass", true) < 0.2 * english(0, "a dog runs over the grass", true));
+  CHECK_FALSE(chinese.knows(1));
+  CHECK(chinese(2, "一 辆 车", true) > chinese(0, "一 辆 车", true));
+  CHECK_THROWS_WITH(CaptionReward(records, "de"), "self-critical training: no picture has captions in \"de\"");
+}
+
+TEST_CASE("self-critical loss weighs each caption's tokens by its advantage", "[train]") {
+  const Weights weights = Weights::random(3);
+  HouseConfig c;
+  c.vision = {.stem = {.stem = 8, .head = 16, .stages = {{1, 3, 2, 1, 8}}},
+              .image = 32,
+              .dim = 16,
+              .heads = 2,
+              .layers = 0,
+              .mlp = 32,
+              .eps = 1e-5};
+  c.text = {.vocab = 20,
+            .dim = 16,
+            .heads = 2,
+            .layers = 1,
+            .mlp = 32,
+            .positions = 8,
+            .context_dim = 16,
+            .eps = 1e-5,
+            .causal = true,
+            .pre_norm = true,
+            .final_norm = true,
+            .head = Head::tied};
+  const HouseModel model(weights, weights / "vision" / "stem", c);
+  const Tensor tokens = at::randn({2, 4, 16});  // [B N D]
+  const CaptionRows captions{{{1, 5, 6, 2}, {1, 7, 2}}, {{1, 8, 9, 3, 2}}};
+  const double loss = self_critical_loss(model, tokens, pack(captions, 8), {0.5, -2.0, 3.0}).item<double>();
+  double expected = 0, count = 0;
+  const std::vector<double> weight{0.5, -2.0, 3.0};
+  std::size_t g = 0;
+  for (std::int64_t b = 0; b < 2; ++b)
+    for (const auto& caption : captions[static_cast<std::size_t>(b)]) {  // one by one, without packing
+      const auto length = static_cast<std::int64_t>(caption.size()) - 1;
+      const Tensor ids = at::tensor(at::ArrayRef<std::int64_t>(caption));
+      const Tensor hidden = model.text(ids.narrow(0, 0, length).unsqueeze(0), {.context = tokens.narrow(0, b, 1)});
+      const Tensor logs = at::log_softmax(model.text.logits(hidden)[0], -1);  // [T V]
+      expected -= weight[g++] * logs.gather(1, ids.narrow(0, 1, length).unsqueeze(1)).sum().item<double>();
+      count += static_cast<double>(length);
+    }
+  CHECK(loss == Approx(expected / count).epsilon(1e-4));
+}
+
+TEST_CASE("training that was killed and resumed ends with the same bytes", "[train]") {
+  const TemporaryFolder folder;
+  write_small_model(folder / "model");
+  write_data(folder.path);
+  const std::string objectives =
+      GENERATE(as<std::string>{}, "contrast_weight = 0.2\n",
+               "contrast_weight = 0.1\ncaption_weight = 0.1\nself_critical_samples = 3\ndropout = 0.0\nbf16 = true\n");
+  CAPTURE(objectives);
+  write_recipe(folder / "whole.toml", "whole", objectives);
+  write_recipe(folder / "killed.toml", "killed", objectives);
+  write_recipe(folder / "stopped.toml", "stopped", objectives);
+  REQUIRE(run_training(folder / "whole.toml") == 0);
+  kill_when_written(folder / "killed.toml", folder / "killed/checkpoint.safetensors");
+  REQUIRE(run_training(folder / "killed.toml") == 0);
+  REQUIRE(run_training(folder / "stopped.toml", 7) == 0);
+  REQUIRE(run_training(folder / "stopped.toml") == 0);
+  for (const char* file : {"checkpoint.safetensors", "best/model.safetensors"}) {
+    CAPTURE(file);
+    CHECK(read_file(folder / ("killed/" + std::string(file))) == read_file(folder / ("whole/" + std::string(file))));
+    CHECK(read_file(folder / ("stopped/" + std::string(file))) == read_file(folder / ("whole/" + std::string(file))));
+  }
+  const Model best = open_model(folder / "whole/best");
+  CHECK(best.captioner.has_value());
+  std::string metrics = read_file(folder / "whole/metrics.jsonl");
+  CHECK(std::count(metrics.begin(), metrics.end(), '\n') == 8);  // six reports, two validations
+}
