@@ -33,7 +33,8 @@ bool is_reference_blas(const std::string& library);
 enum class GemmKind { fp32, bf16, fp16, int8 };
 
 /// The best rate of [577 768] x [768 3072] on the CPU, of [8192 8192] x [8192 8192] elsewhere; transformers' MLPs in
-/// ViT-B/16 at 384 are of the first shape.
+/// ViT-B/16 at 384 are of the first shape. On the CPU LibTorch's plain product and the one with packed weights are both
+/// timed, and the faster counts.
 /// @param seconds  measuring time; at least three products are timed
 /// @return operations per second (two per multiplication); 0 where this kind does not run there
 double measure_gemm(GemmKind kind, at::Device device = at::kCPU, double seconds = 0.3);
