@@ -1,6 +1,7 @@
 #include "core/files.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -43,10 +44,30 @@ void write_all(int descriptor, std::string_view bytes, const fs::path& file) {
   }
 }
 
+/// The same for several pieces; small ones share a call.
+void write_pieces(int descriptor, std::span<const std::string_view> pieces, const fs::path& file) {
+  constexpr std::size_t kShared = std::size_t{1} << 20;
+  std::string small;
+  const auto flush = [&] {
+    write_all(descriptor, small, file);
+    small.clear();
+  };
+  for (const std::string_view piece : pieces) {
+    if (small.size() + piece.size() > kShared) flush();
+    if (piece.size() > kShared / 4) {
+      flush();
+      write_all(descriptor, piece, file);
+    } else {
+      small += piece;
+    }
+  }
+  flush();
+}
+
 void write_directly(const fs::path& file, std::span<const std::string_view> pieces) {
   Descriptor out(::open(file.c_str(), O_WRONLY | O_CLOEXEC));
   if (out.value < 0) cannot_write(file, errno);
-  for (const std::string_view piece : pieces) write_all(out.value, piece, file);
+  write_pieces(out.value, pieces, file);
   if (out.close() != 0) cannot_write(file, errno);
 }
 
@@ -130,11 +151,47 @@ void write_file(const fs::path& file, std::span<const std::string_view> pieces) 
     cannot_write(file, error);
   }
   if (exists) static_cast<void>(::fchmod(out.value, status.st_mode & 07777));
-  for (const std::string_view piece : pieces) write_all(out.value, piece, file);
+  write_pieces(out.value, pieces, file);
   if (::fsync(out.value) != 0 && errno != EINVAL) cannot_write(file, errno);
   if (out.close() != 0) cannot_write(file, errno);
   if (::rename(temporary.path.c_str(), target.c_str()) != 0) cannot_write(file, errno);
   temporary.renamed = true;
+}
+
+AppendFile::AppendFile(const fs::path& file)
+    : path_(file), descriptor_(::open(file.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC)) {
+  Descriptor out(descriptor_);  // closes it where the constructor fails
+  if (out.value < 0) cannot_write(file, errno);
+  if (::flock(out.value, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) cannot_write(file, errno);
+    throw WriteError(file.string() + ": is being written by another process; wait until it has ended");
+  }
+  struct stat held {
+  }, named{};
+  if (::fstat(out.value, &held) != 0) cannot_write(file, errno);
+  // Between opening and locking another process may have put a new file in its place.
+  if (::stat(file.c_str(), &named) != 0 || named.st_ino != held.st_ino || named.st_dev != held.st_dev)
+    throw WriteError(file.string() + ": was replaced by another process just now; try again");
+  size_ = static_cast<std::uint64_t>(held.st_size);
+  out.value = -1;
+}
+
+AppendFile::~AppendFile() { ::close(descriptor_); }
+
+void AppendFile::append(std::span<const std::string_view> pieces) {
+  try {
+    write_pieces(descriptor_, pieces, path_);
+    if (::fdatasync(descriptor_) != 0 && errno != EINVAL) cannot_write(path_, errno);
+  } catch (const WriteError&) {
+    static_cast<void>(::ftruncate(descriptor_, static_cast<off_t>(size_)) == 0);
+    throw;
+  }
+  for (const std::string_view piece : pieces) size_ += piece.size();
+}
+
+void AppendFile::cut(std::uint64_t size) {
+  if (::ftruncate(descriptor_, static_cast<off_t>(size)) != 0) cannot_write(path_, errno);
+  size_ = size;
 }
 
 MappedFile::MappedFile(const fs::path& file) : path_(file) {

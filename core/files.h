@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <span>
@@ -26,6 +27,31 @@ void write_file(const std::filesystem::path& file, std::string_view bytes);
 
 /// The same from several pieces, written one after the other.
 void write_file(const std::filesystem::path& file, std::span<const std::string_view> pieces);
+
+/// A file that grows at its end by whole pieces. One process at a time may hold it; readers are not kept out.
+class AppendFile {
+ public:
+  /// Opens a file that is there, for this process alone.
+  /// @throws WriteError naming the file and the reason; another process that holds it is one
+  explicit AppendFile(const std::filesystem::path& file);
+  ~AppendFile();
+  AppendFile(const AppendFile&) = delete;
+  AppendFile& operator=(const AppendFile&) = delete;
+
+  std::uint64_t size() const { return size_; }
+
+  /// Writes the pieces behind the end, down to the disk. On failure the file is cut back to what it was.
+  /// @throws WriteError naming the file and the system's reason
+  void append(std::span<const std::string_view> pieces);
+
+  /// Cuts the file off. @throws WriteError
+  void cut(std::uint64_t size);
+
+ private:
+  std::filesystem::path path_;
+  int descriptor_;
+  std::uint64_t size_ = 0;
+};
 
 /// A regular file mapped into memory. The mapping is private: nothing done to the bytes reaches the file. The file
 /// must not shrink while it is mapped (the system raises SIGBUS then).
