@@ -27,11 +27,12 @@ bool match(std::string_view pattern, std::string_view name, Captured& captured) 
       captured.numbers.emplace_back(name.substr(0, digits));
       name.remove_prefix(digits);
       pattern.remove_prefix(2);
-    } else if (pattern.substr(0, 3) == "{p}") {
-      const std::string_view parameter = name.substr(0, 6) == "weight" ? name.substr(0, 6) : name.substr(0, 4);
-      if (parameter != "weight" && parameter != "bias") return false;
-      captured.parameter = parameter;
-      name.remove_prefix(parameter.size());
+    } else if (pattern.substr(0, 3) == "{p}" || pattern.substr(0, 3) == "{n}") {
+      const bool gain = name.starts_with("gamma"), offset = name.starts_with("beta");
+      const bool older = pattern[1] == 'n' && (gain || offset);
+      if (!older && !name.starts_with("weight") && !name.starts_with("bias")) return false;
+      captured.parameter = gain || name.starts_with("weight") ? "weight" : "bias";
+      name.remove_prefix(older ? (gain ? 5 : 4) : captured.parameter.size());
       pattern.remove_prefix(3);
     } else {
       if (name.empty() || name.front() != pattern.front()) return false;
@@ -60,6 +61,8 @@ std::string fill(std::string_view pattern, const Captured& captured) {
   return name;
 }
 
+bool is_slice(Fix fix) { return fix == Fix::first_third || fix == Fix::last_two_thirds; }
+
 StoredTensor fixed(const StoredTensor& stored, Fix fix) {
   if (fix == Fix::none) return stored;
   StoredTensor result = stored;
@@ -73,6 +76,11 @@ StoredTensor fixed(const StoredTensor& stored, Fix fix) {
   } else if (fix == Fix::token && rank == 1) {
     result.shape = {1, 1, stored.shape[0]};
     result.load = [load = stored.load] { return load().view({1, 1, -1}); };
+  } else if (is_slice(fix) && rank > 0 && stored.shape[0] % 3 == 0) {
+    const std::int64_t third = stored.shape[0] / 3;
+    const std::int64_t begin = fix == Fix::first_third ? 0 : third, size = fix == Fix::first_third ? third : 2 * third;
+    result.shape[0] = size;
+    result.load = [load = stored.load, begin, size] { return load().narrow(0, begin, size); };
   } else if (fix == Fix::flatten0 && rank > 1 && stored.shape[0] == 1) {
     result.shape.erase(result.shape.begin());
     result.load = [load = stored.load] { return load().squeeze(0); };
@@ -117,34 +125,34 @@ Weights renamed(const TensorTable& foreign, std::span<const Rename> rows, const 
   options.what = what;
   std::map<std::string, std::map<int, std::string>> parts;  // our name -> part -> foreign name
   std::map<std::string, int> expected;
+  const auto place = [&](const std::string& name, const StoredTensor& stored, const Rename& row,
+                         const std::string& ours) {
+    if (ours.empty()) return;
+    if (row.parts > 1) {
+      parts[ours][row.part] = name;
+      expected[ours] = row.parts;
+    } else if (!table.count(ours)) {
+      table[ours] = fixed(stored, row.fix);
+      options.stored_as[ours] = name;
+    } else if (table[ours].shape != fixed(stored, row.fix).shape) {
+      // Tied tensors may be stored under both names; the first one counts and the rest must agree in shape.
+      options.faults.push_back("wrong shape " + name + " " + shape_text(stored.shape) + ", but " +
+                               options.stored_as[ours] + " is " + shape_text(table[ours].shape));
+    }
+  };
   for (const auto& [name, stored] : foreign) {
     const Rename* matched = nullptr;
-    std::string ours;
+    std::string first;
     for (const Rename& row : rows) {
-      const auto candidate = apply(row, name);
-      if (!candidate) continue;
-      if (matched) options.faults.push_back("two meanings " + name + ": " + ours + " and " + *candidate);
+      const auto ours = apply(row, name);
+      if (!ours) continue;
+      if (matched && !(is_slice(matched->fix) && is_slice(row.fix)))
+        options.faults.push_back("two meanings " + name + ": " + first + " and " + *ours);
+      if (!matched) first = *ours;
       matched = &row;
-      ours = *candidate;
+      place(name, stored, row, *ours);
     }
-    if (!matched) {
-      table[name] = stored;
-    } else if (ours.empty()) {
-      continue;
-    } else if (matched->parts > 1) {
-      parts[ours][matched->part] = name;
-      expected[ours] = matched->parts;
-    } else {
-      if (table.count(ours)) {
-        // Tied tensors may be stored under both names; the first one counts and the rest must agree in shape.
-        if (table[ours].shape != fixed(stored, matched->fix).shape)
-          options.faults.push_back("wrong shape " + name + " " + shape_text(stored.shape) + ", but " +
-                                   options.stored_as[ours] + " is " + shape_text(table[ours].shape));
-        continue;
-      }
-      table[ours] = fixed(stored, matched->fix);
-      options.stored_as[ours] = name;
-    }
+    if (!matched) table[name] = stored;
   }
   for (const auto& [ours, names] : parts) {
     std::vector<StoredTensor> stored;

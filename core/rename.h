@@ -12,12 +12,15 @@ enum class Fix {
   none,
   transpose,
   unsqueeze0,
-  token,  ///< [D] -> [1 1 D]
-  flatten0
+  flatten0,
+  token,           ///< [D] -> [1 1 D]
+  first_third,     ///< of a stacked q, k, v: the query's rows; a name with one such row may have several
+  last_two_thirds  ///< and the rows of key and value
 };
 
 /// One row of a family's table: a foreign name pattern and our name.
-/// `{}` stands for a block number, `{p}` for weight or bias, a leading `*` for any prefix.
+/// `{}` stands for a block number, `{p}` for weight or bias, `{n}` for those or their older names in norms, gamma and
+/// beta, a leading `*` for any prefix. In `to`, `{p}` is weight or bias in both cases.
 /// An empty `to` drops the tensor on purpose. `parts` > 1: this tensor is part `part` of a stacked one
 /// (q, k and v become one qkv; joined along the first dimension).
 struct Rename {

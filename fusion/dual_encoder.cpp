@@ -37,11 +37,11 @@ Tensor TextTower::operator()(const std::vector<std::vector<std::int64_t>>& rows)
   const Tensor& words = transformer.words.weight;
   const Tensor embedding = in_batches(read, 0, words.device(), [&](const TextBatch& batch) {
     const Tensor hidden = transformer(batch.ids, {.mask = causal ? Tensor() : batch.mask()});  // [B T D]
-    Tensor at = at::empty({hidden.size(0)}, at::kLong);
-    for (std::size_t row = 0; row < batch.indices.size(); ++row)
-      at[static_cast<std::int64_t>(row)] = positions[batch.indices[row]];
-    const Tensor chosen =
-        hidden.index({at::arange(hidden.size(0), at.options()).to(hidden.device()), at.to(hidden.device())});  // [B D]
+    std::vector<std::int64_t> at;
+    for (const std::size_t index : batch.indices) at.push_back(positions[index]);
+    const at::TensorOptions place = batch.lengths.options();
+    const Tensor row_ids = at::arange(hidden.size(0), place);
+    const Tensor chosen = hidden.index({row_ids, at::tensor(at, at::kLong).to(place.device())});  // [B D]
     return projection ? (*projection)(chosen) : chosen;
   });
   const std::int64_t width = projection ? projection->weight.size(0) : transformer.config.dim;

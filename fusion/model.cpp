@@ -2,10 +2,10 @@
 
 namespace limn {
 
-extern const Family kBlip, kClip, kLimn;  // fusion/families
+extern const Family kBert, kBlip, kClip, kLimn, kOpenClip, kSiglip;  // fusion/families
 
 std::span<const Family> families() {
-  static const Family all[] = {kLimn, kBlip, kClip};
+  static const Family all[] = {kLimn, kBlip, kClip, kOpenClip, kSiglip, kBert};
   return all;
 }
 

@@ -37,7 +37,7 @@ Tensor TextBatch::mask() const {
 }
 
 Tensor in_batches(const std::vector<std::vector<std::int64_t>>& rows, std::int64_t fill, const at::Device& device,
-                  const std::function<Tensor(const TextBatch& batch)>& tower) {
+                  const std::function<Tensor(const TextBatch& batch)>& tower, std::int64_t copies) {
   std::vector<std::size_t> order(rows.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(),
@@ -46,7 +46,8 @@ Tensor in_batches(const std::vector<std::vector<std::int64_t>>& rows, std::int64
   for (std::size_t at = 0; at < order.size();) {
     const std::size_t length = rows[order[at]].size();
     if (rows[order.back()].empty()) throw InputError("texts: row " + std::to_string(order.back()) + ": has no ids");
-    const std::size_t count = std::min({order.size() - at, kMostRows, std::max<std::size_t>(kMostTokens / length, 1)});
+    const std::size_t each = length * static_cast<std::size_t>(std::max<std::int64_t>(copies, 1));
+    const std::size_t count = std::min({order.size() - at, kMostRows, std::max<std::size_t>(kMostTokens / each, 1)});
     const auto first = order.begin() + static_cast<std::ptrdiff_t>(at);
     TextBatch batch = batch_of(rows, {first, first + static_cast<std::ptrdiff_t>(count)}, fill);
     batch.ids = batch.ids.to(device);

@@ -23,8 +23,9 @@ struct TextBatch {
 /// @param rows   the texts' ids, at least one each
 /// @param fill   the id behind shorter texts
 /// @param tower  a batch -> [B ...], one row for each of its texts
+/// @param copies  rows that the tower makes of each text (one for every picture): batches are so much smaller
 /// @return [rows ...], in the order given; [0] where there are none
 Tensor in_batches(const std::vector<std::vector<std::int64_t>>& rows, std::int64_t fill, const at::Device& device,
-                  const std::function<Tensor(const TextBatch& batch)>& tower);
+                  const std::function<Tensor(const TextBatch& batch)>& tower, std::int64_t copies = 1);
 
 }  // namespace limn

@@ -50,11 +50,16 @@ class Tokenizer {
   std::shared_ptr<const TokenizerImpl> impl_;
 };
 
+struct TokenizerOptions {
+  bool lower =
+      false;  ///< lower case first, where a tokenizer.json does not ask for it; special tokens are found before
+};
+
 /// Opens the tokenizer of a model folder: the classic files (vocab.txt; tokenizer.model or spiece.model; vocab.json
 /// with merges.txt) as the class named in tokenizer_config.json, or the model_type of config.json, reads them;
 /// tokenizer.json where there are none.
 /// @throws CheckpointError naming the file and what is wrong with it
-Tokenizer open_tokenizer(const std::filesystem::path& folder);
+Tokenizer open_tokenizer(const std::filesystem::path& folder, const TokenizerOptions& options = {});
 
 /// The same for the files of a CLIP tokenizer read as open_clip (and OpenAI's own code) reads them: text repaired and
 /// cleaned first, special tokens <start_of_text> and <end_of_text>, padding with 0. open_tokenizer does so by itself

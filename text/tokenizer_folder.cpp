@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "text/normalizers.h"
 #include "text/sentencepiece.h"
 #include "text/tokenizer_json.h"
 
@@ -162,6 +163,10 @@ std::shared_ptr<TokenizerImpl> read_classic(const TokenizerFolder& folder) {
   return nullptr;
 }
 
+Normalizer lowered(const Normalizer& normalizer) {
+  return normalizer ? sequence_normalizer({lowercase_normalizer(), normalizer}) : lowercase_normalizer();
+}
+
 }  // namespace
 
 Tokenizer open_clip_tokenizer(const fs::path& path) {
@@ -172,13 +177,15 @@ Tokenizer open_clip_tokenizer(const fs::path& path) {
   }
 }
 
-Tokenizer open_tokenizer(const fs::path& path) {
+Tokenizer open_tokenizer(const fs::path& path, const TokenizerOptions& options) {
   if (!fs::is_directory(path)) throw CheckpointError(path.string() + ": is not a folder; expected a model folder");
   try {
     const TokenizerFolder folder(path);
     std::shared_ptr<TokenizerImpl> impl = read_classic(folder);
     if (!impl && folder.has("tokenizer.json")) {
-      impl = read_tokenizer_json(path / "tokenizer.json");
+      const auto pipeline = read_tokenizer_json(path / "tokenizer.json");
+      if (options.lower) pipeline->normalizer = lowered(pipeline->normalizer);
+      impl = pipeline;
       folder.finish(*impl);
     }
     if (impl) return Tokenizer(impl);

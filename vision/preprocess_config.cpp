@@ -218,7 +218,8 @@ Preprocess read_open_clip_preprocess(const Json& config) {
   Preprocess result;
   result.arithmetic = PixelArithmetic::torchvision;
   result.crop_rule = CropRule::half_even;
-  const Json size = given.json()["size"] ? given.json()["size"] : vision.json()["image_size"];
+  const Json model_size = vision.json()["image_size"] ? vision.json()["image_size"] : Json(224);
+  const Json size = given.json()["size"] ? given.json()["size"] : model_size;
   std::int64_t height = 1, width = 1;
   if (const auto sides = reader.both_sides("size", size)) {
     height = (*sides)[0];

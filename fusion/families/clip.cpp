@@ -1,22 +1,10 @@
-#include "core/rename.h"
 #include "fusion/dual_encoder.h"
+#include "fusion/families/clip_rows.h"
 #include "fusion/family_config.h"
 
 namespace limn {
 
 namespace {
-
-// The layers of either tower, below `from` in the file and `to` here.
-#define LIMN_CLIP_LAYERS(from, to)                                                           \
-  {from "layers.{}.self_attn.q_proj.{p}", to "blocks.{}.self.qkv.{p}", Fix::none, 0, 3},     \
-      {from "layers.{}.self_attn.k_proj.{p}", to "blocks.{}.self.qkv.{p}", Fix::none, 1, 3}, \
-      {from "layers.{}.self_attn.v_proj.{p}", to "blocks.{}.self.qkv.{p}", Fix::none, 2, 3}, \
-      {from "layers.{}.self_attn.out_proj.{p}", to "blocks.{}.self.out.{p}"},                \
-      {from "layers.{}.layer_norm1.{p}", to "blocks.{}.self_norm.{p}"},                      \
-      {from "layers.{}.layer_norm2.{p}", to "blocks.{}.mlp_norm.{p}"},                       \
-      {from "layers.{}.mlp.fc1.{p}", to "blocks.{}.up.{p}"}, {                               \
-    from "layers.{}.mlp.fc2.{p}", to "blocks.{}.down.{p}"                                    \
-  }
 
 constexpr Rename kRows[] = {
     {"vision_model.embeddings.class_embedding", "vision.class_token", Fix::token},
@@ -35,7 +23,6 @@ constexpr Rename kRows[] = {
     {"text_projection.{p}", "text_projection.{p}"},
     {"logit_scale", "logit_scale"},
 };
-#undef LIMN_CLIP_LAYERS
 
 VitConfig vision_config(ConfigReader read) {
   VitConfig c{.image = read.integer("image_size", 224),
