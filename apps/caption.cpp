@@ -8,9 +8,9 @@
 #include "apps/caption_engine.h"
 #include "apps/progress.h"
 #include "apps/results.h"
+#include "apps/sheet.h"
 #include "core/files.h"
 #include "core/ops.h"
-#include "vision/drawing.h"
 #include "vision/image.h"
 
 namespace limn {
@@ -221,16 +221,10 @@ class Run {
     const SheetOptions options;
     std::vector<SheetEntry> entries;
     for (const CaptionResult& record : with_earlier(records_)) {
-      SheetEntry& entry = entries.emplace_back();
-      try {
-        const Tensor pixels =
-            fitted(read_image(record.path, {.orientation = options_.inputs.orient}), options.side);  // [h w 3]
-        entry.image = {pixels.size(1), pixels.size(0), pixels};
-      } catch (const InputError&) {
-        entry.captions.push_back("not readable");
-      }
-      if (record.withheld) continue;
-      for (const ScoredCaption& caption : record.captions) entry.captions.push_back(caption.text);
+      std::vector<std::string> texts;
+      if (!record.withheld)
+        for (const ScoredCaption& caption : record.captions) texts.push_back(caption.text);
+      entries.push_back(sheet_entry(record.path, std::move(texts), options_.inputs.orient, options.side));
     }
     if (entries.empty()) return note("no pictures, so no contact sheet");
     const Drawing sheet = contact_sheet(entries, options);

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <set>
 
+#include "apps/html.h"
 #include "core/files.h"
 #include "core/json.h"
 
@@ -73,46 +74,6 @@ std::string csv_lines(const CaptionResult& record) {
     if (record.withheld) break;
   }
   return lines;
-}
-
-std::string html_escaped(const std::string& text) {
-  std::string result;
-  for (const char letter : text) {
-    switch (letter) {
-      case '&':
-        result += "&amp;";
-        break;
-      case '<':
-        result += "&lt;";
-        break;
-      case '>':
-        result += "&gt;";
-        break;
-      case '"':
-        result += "&quot;";
-        break;
-      default:
-        result += letter;
-    }
-  }
-  return result;
-}
-
-/// A path as a relative address: everything but letters, digits, and -._~/ in per cent signs.
-std::string url_path(const std::string& path) {
-  std::string result;
-  for (const char letter : path) {
-    const bool plain =
-        (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') || (letter >= '0' && letter <= '9');
-    if (plain || std::string_view("-._~/").find(letter) != std::string_view::npos) {
-      result += letter;
-    } else {
-      char code[4];
-      std::snprintf(code, sizeof code, "%%%02X", static_cast<unsigned char>(letter));
-      result += code;
-    }
-  }
-  return result;
 }
 
 std::string html_line(const CaptionResult& record) {

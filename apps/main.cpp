@@ -82,6 +82,9 @@ int main(int argc, char* argv[]) {
       "usage, 3 model or data cannot be used,\n"
       "4 cannot write, 130 interrupted.");
   add_caption(app, action);
+  add_index(app, action);
+  add_search(app, action);
+  add_dedupe(app, action);
   add_evaluate(app, action);
   add_train(app, action);
   add_models(app, action);

@@ -119,26 +119,51 @@ struct TiffNumbers {
   }
 };
 
-}  // namespace
-
-int exif_orientation(std::string_view exif) {
+// Past the headings of an EXIF block: its numbers, or nothing where it is none.
+std::optional<TiffNumbers> exif_numbers(std::string_view exif) {
   constexpr std::string_view kHeading("Exif\0\0", 6);
-  constexpr std::uint32_t kOrientation = 0x0112;
   while (exif.starts_with(kHeading)) exif.remove_prefix(kHeading.size());
-  if (!exif.starts_with("II") && !exif.starts_with("MM")) return 1;
-  const TiffNumbers numbers{exif, exif[0] == 'I'};
-  const auto directory = numbers.read(4, 4);
+  if (!exif.starts_with("II") && !exif.starts_with("MM")) return std::nullopt;
+  return TiffNumbers{exif, exif[0] == 'I'};
+}
+
+// Where the entry of a tag lies in the directory at a position.
+std::optional<std::size_t> entry_of(const TiffNumbers& numbers, std::optional<std::uint32_t> directory,
+                                    std::uint32_t tag) {
   const auto entries = directory ? numbers.read(*directory, 2) : std::nullopt;
   for (std::uint32_t i = 0; i < entries.value_or(0); ++i) {
     const std::size_t entry = std::size_t{*directory} + 2 + std::size_t{12} * i;
-    if (numbers.read(entry, 2) != kOrientation) continue;
-    const auto type = numbers.read(entry + 2, 2);
-    const bool is_short = type == 3u || type == 8u, is_long = type == 4u || type == 9u;
-    if (!is_short && !is_long) return 1;
-    const auto value = numbers.read(entry + 8, is_short ? 2 : 4).value_or(1);
-    return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
+    if (numbers.read(entry, 2) == tag) return entry;
   }
-  return 1;
+  return std::nullopt;
+}
+
+}  // namespace
+
+int exif_orientation(std::string_view exif) {
+  constexpr std::uint32_t kOrientation = 0x0112;
+  const auto numbers = exif_numbers(exif);
+  const auto entry = numbers ? entry_of(*numbers, numbers->read(4, 4), kOrientation) : std::nullopt;
+  if (!entry) return 1;
+  const auto type = numbers->read(*entry + 2, 2);
+  const bool is_short = type == 3u || type == 8u, is_long = type == 4u || type == 9u;
+  if (!is_short && !is_long) return 1;
+  const auto value = numbers->read(*entry + 8, is_short ? 2 : 4).value_or(1);
+  return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
+}
+
+std::string exif_time(std::string_view exif) {
+  constexpr std::uint32_t kDetails = 0x8769, kTaken = 0x9003, kChanged = 0x0132;
+  constexpr std::size_t kLength = 19;  // 2026:11:26 19:42:56
+  const auto numbers = exif_numbers(exif);
+  if (!numbers) return {};
+  const auto first = numbers->read(4, 4);
+  const auto details = entry_of(*numbers, first, kDetails);
+  auto entry = details ? entry_of(*numbers, numbers->read(*details + 8, 4), kTaken) : std::nullopt;
+  if (!entry) entry = entry_of(*numbers, first, kChanged);
+  const auto at = entry ? numbers->read(*entry + 8, 4) : std::nullopt;
+  if (!at || *at > numbers->bytes.size() || numbers->bytes.size() - *at < kLength) return {};
+  return std::string(numbers->bytes.substr(*at, kLength));
 }
 
 int xmp_orientation(std::string_view xmp) {

@@ -57,6 +57,8 @@ Tensor raster_over_white(const Raster& raster);
 
 /// The orientation, 1 to 8, that an EXIF block tells (with or without its "Exif" heading); 1 where it tells none.
 int exif_orientation(std::string_view exif);
+/// When an EXIF block says that the picture was taken (else: changed), "2026:11:26 19:42:56"; "" where it says nothing.
+std::string exif_time(std::string_view exif);
 /// The orientation that an XMP packet tells; 1 where it tells none.
 int xmp_orientation(std::string_view xmp);
 /// Turns and mirrors pixels [H W C] so that an orientation of 1 to 8 becomes 1.

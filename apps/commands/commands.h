@@ -40,6 +40,9 @@ void add_search_options(CLI::App& command, CaptionSearch& search);
 
 /// One function per command, in a file of its own: its options, fitted into the option structs of apps/.
 void add_caption(CLI::App& app, Action& action);
+void add_index(CLI::App& app, Action& action);
+void add_search(CLI::App& app, Action& action);
+void add_dedupe(CLI::App& app, Action& action);
 void add_evaluate(CLI::App& app, Action& action);
 void add_train(CLI::App& app, Action& action);
 void add_models(CLI::App& app, Action& action);

@@ -1,0 +1,373 @@
+#include "apps/index.h"
+
+#include <ATen/ATen.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+#include <thread>
+
+#include "apps/index_plan.h"
+#include "apps/search.h"
+#include "core/json.h"
+#include "tests/catch.h"
+#include "tests/temporary.h"
+#include "vision/taken.h"
+
+using namespace limn;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A model without weights: a picture is its colours in 8 x 8 fields, words name a colour, and the matching head says
+/// how much of it there is.
+IndexModel fake_model(int* encoded = nullptr, const std::string& identity = "colours") {
+  auto model = std::make_shared<Model>();
+  model->family = "fake";
+  Preprocess preprocess;
+  preprocess.size = {.kind = SizeRule::Kind::exact, .height = 8, .width = 8};
+  preprocess.mean = {0.5, 0.5, 0.5};
+  preprocess.deviation = {0.5, 0.5, 0.5};
+  Embedder embedder{preprocess};
+  embedder.width = 3 * 64;
+  embedder.image = [encoded](const Tensor& pixels) {
+    if (encoded) *encoded += static_cast<int>(pixels.size(0));
+    return pixels.flatten(1);
+  };
+  const auto channel = [](const std::string& text) {
+    return text.find("red") != text.npos ? 0 : text.find("green") != text.npos ? 1 : 2;
+  };
+  embedder.text = [channel](const std::vector<std::string>& texts) {
+    const Tensor all = at::full({static_cast<std::int64_t>(texts.size()), 3, 64}, -1.0);
+    for (std::size_t i = 0; i < texts.size(); ++i) all[static_cast<std::int64_t>(i)][channel(texts[i])].fill_(1);
+    return all.flatten(1);
+  };
+  model->embedder = embedder;
+  Matcher matcher;
+  matcher.preprocess = preprocess;
+  matcher.encode = [](const Tensor& pixels) { return pixels.flatten(2); };  // [P 3 64]
+  matcher.logits = [channel](const Tensor& tokens, const std::vector<std::string>& texts) {
+    std::vector<Tensor> columns;
+    for (const std::string& text : texts) {
+      const Tensor fits = tokens.select(1, channel(text)).mean(1);  // [P]
+      columns.push_back(at::stack({-fits, fits}, 1));
+    }
+    return at::stack(columns, 1);  // [P T 2]
+  };
+  model->matcher = matcher;
+  return {"fake", identity, model};
+}
+
+void paint(const fs::path& file, int red, int green, int blue, int size = 24, int spot = 0) {
+  Tensor pixels = at::empty({size, size, 3}, at::kByte);
+  pixels.select(2, 0).fill_(red);
+  pixels.select(2, 1).fill_(green);
+  pixels.select(2, 2).fill_(blue);
+  if (spot > 0) pixels.narrow(0, 0, 8).narrow(1, 0, 8).fill_(spot);
+  write_image(file, pixels);
+}
+
+struct Ran {
+  int code = -1;
+  std::string out, notes;
+  Json last;
+};
+
+struct World {
+  TemporaryFolder folder;
+  fs::path file = folder / "x.idx", photos = folder / "photos";
+  int encoded = 0;
+  std::string identity = "colours";
+
+  World() {
+    fs::create_directories(photos / "deep");
+    paint(photos / "red.png", 220, 20, 20);
+    paint(photos / "green.png", 20, 200, 30);
+    paint(photos / "deep/blue.png", 10, 20, 230);
+    paint(photos / "deep/grey.png", 120, 120, 120);
+  }
+
+  IndexOptions options() const {
+    IndexOptions result;
+    result.inputs.paths = {photos.string()};
+    result.inputs.recursive = true;
+    result.out = file;
+    result.type = "fp32";
+    result.json = true;
+    return result;
+  }
+
+  Ran index(IndexOptions wanted) {
+    encoded = 0;
+    Ran ran;
+    std::istringstream in;
+    std::ostringstream out, notes;
+    ran.code = guarded(
+        [&] {
+          return index_with([this](const std::string&) { return fake_model(&encoded, identity); }, wanted, in, out,
+                            notes);
+        },
+        notes);
+    ran.out = out.str();
+    ran.notes = notes.str();
+    const std::string line = ran.out.substr(0, ran.out.rfind('\n'));
+    if (!line.empty()) ran.last = Json::parse(line.substr(line.rfind('\n') + 1), "summary");
+    return ran;
+  }
+  Ran index() { return index(options()); }
+
+  Ran search(SearchCommand wanted) {
+    Ran ran;
+    std::ostringstream out, notes;
+    wanted.file = file;
+    ran.code = guarded(
+        [&] {
+          Retriever retriever(file, [this](const std::string&) { return fake_model(nullptr, identity); });
+          return search_with(retriever, wanted, out, notes);
+        },
+        notes);
+    ran.out = out.str();
+    ran.notes = notes.str();
+    return ran;
+  }
+
+  std::vector<std::string> names(SearchCommand wanted) {
+    wanted.zero = true;
+    std::vector<std::string> all;
+    std::istringstream paths(search(wanted).out);
+    for (std::string path; std::getline(paths, path, '\0');) all.push_back(fs::path(path).stem().string());
+    return all;
+  }
+};
+
+std::int64_t figure(const Ran& ran, const char* name) { return ran.last[name].integer(); }
+
+}  // namespace
+
+TEST_CASE("an index follows its pictures without encoding any twice", "[apps][index]") {
+  World world;
+  Ran ran = world.index();
+  CHECK(ran.code == exit_done);
+  CHECK(figure(ran, "added") == 4);
+  CHECK(world.encoded == 4);
+
+  ran = world.index();
+  CHECK(world.encoded == 0);
+  CHECK(figure(ran, "unchanged") == 4);
+
+  // Moved, touched, copied: known by their content.
+  fs::rename(world.photos / "red.png", world.photos / "deep/crimson.png");
+  fs::last_write_time(world.photos / "green.png", fs::file_time_type::clock::now() + std::chrono::hours(1));
+  fs::copy_file(world.photos / "deep/blue.png", world.photos / "deep/azure.png");
+  ran = world.index();
+  CHECK(world.encoded == 0);
+  CHECK(figure(ran, "moved") == 1);
+  CHECK(figure(ran, "added") == 1);
+  CHECK(figure(ran, "unchanged") == 3);
+  CHECK(figure(ran, "pictures") == 5);
+  CHECK(world.names({.query = {{"red"}}, .limits = {.count = 1}}) == std::vector<std::string>{"crimson"});
+
+  // Changed and gone; two new ones that are the same.
+  paint(world.photos / "green.png", 250, 250, 250, 30);
+  fs::remove(world.photos / "deep/crimson.png");
+  paint(world.photos / "a.png", 200, 100, 0);
+  fs::copy_file(world.photos / "a.png", world.photos / "b.png");
+  ran = world.index();
+  CHECK(world.encoded == 2);
+  CHECK(figure(ran, "changed") == 1);
+  CHECK(figure(ran, "removed") == 1);
+  CHECK(figure(ran, "added") == 2);
+  CHECK(figure(ran, "pictures") == 6);
+  CHECK(figure(world.index(), "unchanged") == 6);
+  CHECK(Index(read_index(world.file, true)).live() == 6);
+}
+
+TEST_CASE("broken pictures are named, and what is out of reach stays", "[apps][index]") {
+  World world;
+  std::ofstream(world.photos / "bad.png") << "no picture";
+  Ran ran = world.index();
+  CHECK(ran.code == exit_some_failed);
+  CHECK(figure(ran, "failed") == 1);
+  CHECK(figure(ran, "added") == 4);
+  CHECK_THAT(ran.notes, ContainsSubstring("bad.png: is no picture"));
+  CHECK_THAT(ran.out, ContainsSubstring("\"error\""));
+  fs::remove(world.photos / "bad.png");
+
+  // A folder that is not there, as of a disk that is not mounted, takes nothing along.
+  fs::rename(world.photos, world.folder / "away");
+  ran = world.index();
+  CHECK(ran.code == exit_some_failed);
+  CHECK(figure(ran, "pictures") == 4);
+  fs::create_directory(world.photos);
+  CHECK(figure(world.index(), "pictures") == 4);
+  fs::rename(world.folder / "away", world.photos);
+  CHECK(figure(world.index(), "unchanged") == 4);
+  // A folder alone leaves the others in.
+  IndexOptions deep = world.options();
+  deep.inputs.paths = {(world.photos / "deep").string()};
+  fs::remove(world.photos / "red.png");
+  CHECK(figure(world.index(deep), "pictures") == 4);
+  IndexOptions keep = world.options();
+  keep.keep_missing = true;
+  CHECK(figure(world.index(keep), "pictures") == 4);
+  CHECK(figure(world.index(), "pictures") == 3);
+}
+
+TEST_CASE("another model is refused", "[apps][index]") {
+  World world;
+  world.index();
+  world.identity = "shapes";
+  const std::string complaint =
+      "limn: " + world.file.string() +
+      ": was made with the model fake (weights colours), got fake (weights shapes); use that model, or make the index "
+      "anew with --rebuild\n";
+  Ran ran = world.search({.query = {{"red"}}});
+  CHECK(ran.code == exit_unusable);
+  CHECK(ran.notes == complaint);
+  paint(world.photos / "new.png", 1, 2, 3);
+  ran = world.index();
+  CHECK(ran.code == exit_unusable);
+  CHECK(ran.notes == complaint);
+  IndexOptions anew = world.options();
+  anew.rebuild = true;
+  CHECK(figure(world.index(anew), "added") == 5);
+  CHECK(world.search({.query = {{"red"}}}).code == exit_done);
+}
+
+TEST_CASE("captions are searched too", "[apps][index]") {
+  World world;
+  std::ofstream(world.folder / "captions.jsonl")
+      << "{\"image\": \"photos/deep/grey.png\", \"captions\": {\"en\": [\"the red one\", \"something\"]}}\n";
+  IndexOptions options = world.options();
+  world.index(options);
+  options.captions = world.folder / "captions.jsonl";
+  Ran ran = world.index(options);
+  CHECK(world.encoded == 0);
+  CHECK(figure(ran, "changed") == 1);
+  CHECK(figure(world.index(options), "unchanged") == 4);
+  CHECK(figure(world.index(), "unchanged") == 4);  // they stay
+  // Its caption names the colour, its pixels do not.
+  const Ran found = world.search({.query = {{"red"}}, .limits = {.count = 2}, .json = true});
+  CHECK_THAT(found.out, ContainsSubstring("grey.png"));
+  CHECK_THAT(found.out, ContainsSubstring("\"caption\":\"the red one\""));
+}
+
+TEST_CASE("search: queries, filters, formats", "[apps][search]") {
+  World world;
+  world.index();
+  CHECK(world.names({.query = {{"green"}}})[0] == "green");
+  CHECK(world.names({.query = {{"green"}}}).size() == 4);
+  CHECK(world.names({.query = {{"red", "0.1:green"}}})[0] == "red");
+  CHECK(world.names({.query = {{"0.1:red", "green"}}})[0] == "green");
+  CHECK(world.names({.query = {{}, {(world.photos / "deep/blue.png").string()}}})[0] == "blue");
+  CHECK(world.names({.query = {{"red"}, {}, {"2:red"}}}).back() == "red");
+  CHECK(world.names({.query = {{"red"}}, .filter = {{"deep/*"}}}).empty());  // from the working folder
+  CHECK(world.names({.query = {{"red"}}, .filter = {{world.photos.string() + "/deep/*"}}}).size() == 2);
+  CHECK(world.names({.query = {{"red"}}, .filter = {{"g*.png"}}, .limits = {.count = 2}}).size() == 2);
+  CHECK(world.names({.query = {{"red"}}, .filter = {{}, "2020"}}).size() == 4);
+  CHECK(world.names({.query = {{"red"}}, .filter = {{}, "", "2020-05-01"}}).empty());
+  CHECK(world.names({.query = {{"red"}}, .limits = {.min_score = 0}}).size() < 4);
+  const Ran reranked = world.search({.query = {{"red"}}, .limits = {.count = 1, .rerank = 4}, .json = true});
+  INFO(reranked.notes);
+  const std::string ranked = reranked.out;
+  const Json first = Json::parse(ranked, "result");
+  CHECK(first["rank"].integer() == 1);
+  CHECK(first["match"].number() > 0.5);
+  CHECK_THAT(first["path"].text(), ContainsSubstring("red.png"));
+  const fs::path page = world.folder / "page.html", sheet = world.folder / "sheet.png";
+  world.search({.query = {{"red"}}, .html = page, .show = sheet});
+  CHECK_THAT(read_file(page), ContainsSubstring("src=\"photos/deep/blue.png\""));
+  CHECK(read_image(sheet).width > 100);
+  const auto complaint = [&](const RetrieveQuery& query) { return world.search({.query = query}); };
+  CHECK(complaint({{"  "}}).notes == "limn: the query is empty: got \"  \", expected words\n");
+  CHECK(complaint({}).notes == "limn: no query: give words, or a picture with --image\n");
+  CHECK(complaint({}).code == exit_usage);
+  CHECK(complaint({{}, {"none.jpg"}}).code == exit_unusable);
+  CHECK(world.search({.query = {{"red"}}, .filter = {{}, "May"}}).notes ==
+        "limn: --after: got \"May\", expected a date like 2024, 2024-05 or 2024-05-01\n");
+}
+
+TEST_CASE("weights and dates as typed", "[apps][search]") {
+  CHECK(weighted("2:a dog") == std::pair(2.0, std::string("a dog")));
+  CHECK(weighted("0.5:x") == std::pair(0.5, std::string("x")));
+  for (const std::string text : {"a dog", "time: noon", "12:", ":x", "nan:x", "1e999:x", "2 :x"})
+    CHECK(weighted(text) == std::pair(1.0, text));
+  CHECK(parse_date("1970", "--after") == 0);
+  CHECK(parse_date("1970-02", "--after") == 31 * 86400);
+  CHECK(parse_date("2024-02-29", "--after") == 1709164800);
+  for (const std::string text : {"", "x", "2023-02-29", "2024-00", "2024-1-1x", "-5", " 2024"})
+    CHECK_THROWS_AS(parse_date(text, "--after"), UsageError);
+}
+
+TEST_CASE("the time that a photo was taken", "[vision]") {
+  CHECK(time_taken("") == 0);
+  CHECK(time_taken("\xFF\xD8\xFF") == 0);
+  // One directory with DateTime; one with the EXIF directory's DateTimeOriginal.
+  const std::string head("Exif\0\0II*\0\x08\0\0\0", 14);
+  const auto jpeg = [](const std::string& exif) {
+    const std::size_t size = exif.size() + 2;
+    return std::string("\xFF\xD8\xFF\xE0\0\x04xx\xFF\xE1", 10) + static_cast<char>(size >> 8) +
+           static_cast<char>(size) + exif + "\xFF\xDA";
+  };
+  const std::string one =
+      head + std::string("\x01\0\x32\x01\x02\0\x14\0\0\0\x1a\0\0\0\0\0\0\0", 18) + "2024:02:29 00:00:10";
+  CHECK(time_taken(jpeg(one)) == 1709164810);
+  for (std::size_t cut = 0; cut < one.size(); ++cut) CHECK(time_taken(jpeg(one.substr(0, cut))) == 0);
+  std::string odd = one;
+  odd[odd.size() - 4] = 'x';
+  CHECK(time_taken(jpeg(odd)) == 0);
+}
+
+TEST_CASE("killed while it writes, an index opens, and goes on", "[apps][index][process]") {
+  const char* variable = std::getenv("LIMN_FIXTURES");
+  const fs::path model =
+      (variable ? fs::path(variable) : fs::path(LIMN_SOURCE_DIR) / "../shared/fixtures") / "clip-gelu";
+  if (!fs::exists(model / "config.json")) {
+    std::cerr << "SKIPPED: " << model << " is absent; set LIMN_FIXTURES to kill limn index\n";
+    return;
+  }
+  const TemporaryFolder folder;
+  const int count = 400;
+  fs::create_directory(folder / "photos");
+  for (int i = 0; i < count; ++i)
+    paint(folder / "photos" / (std::to_string(i) + ".png"), i % 256, 90 + i / 256, 30, 600, 1 + i % 255);
+  const fs::path file = folder / "x.idx", out = folder / "out";
+  const auto start = [&] {
+    const pid_t child = fork();
+    if (child == 0) {
+      const std::string command =
+          "exec '" LIMN_PROGRAM "' index photos -o x.idx -b 1 -m '" + model.string() + "' --json >out 2>&1";
+      if (chdir(folder.path.c_str()) == 0) execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+      _exit(99);
+    }
+    return child;
+  };
+  std::int64_t stored = 0;
+  for (int kill_number = 0; kill_number < 2; ++kill_number) {
+    const pid_t child = start();
+    const auto size_before = fs::exists(file) ? fs::file_size(file) : 0;
+    for (int i = 0; i < 3000 && waitpid(child, nullptr, WNOHANG) == 0; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      if (fs::exists(file) && fs::file_size(file) > size_before + 30000) break;
+    }
+    kill(child, SIGKILL);
+    waitpid(child, nullptr, 0);
+    const Index index(read_index(file, true));
+    CHECK(index.live() >= stored);
+    stored = index.live();
+  }
+  CHECK(stored > 0);
+  int status = 0;
+  waitpid(start(), &status, 0);
+  CHECK(WEXITSTATUS(status) == exit_done);
+  const std::string summary = read_file(out);
+  INFO(summary);
+  const Json last = Json::parse(summary.substr(summary.rfind('{', summary.rfind("\"index\""))), "summary");
+  CHECK(last["unchanged"].integer() == stored);
+  CHECK(last["encoded"].integer() == count - stored);
+  CHECK(Index(read_index(file, true)).live() == count);
+}
