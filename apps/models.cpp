@@ -109,6 +109,7 @@ std::vector<std::string> abilities(const Model& model) {
   if (model.embedder && model.embedder->image) names.push_back("embed pictures");
   if (model.embedder && model.embedder->text) names.push_back("embed texts");
   if (model.answerer) names.push_back("answer");
+  if (model.stylizer) names.push_back("stylize");
   return names;
 }
 

@@ -2,16 +2,16 @@
 
 namespace limn {
 
-extern const Family kBert, kBlip, kClip, kLimn, kOpenClip, kSiglip;  // fusion/families
+extern const Family kBert, kBlip, kClip, kLimn, kMicroAst, kOpenClip, kSiglip;  // fusion/families
 
 std::span<const Family> families() {
-  static const Family all[] = {kLimn, kBlip, kClip, kOpenClip, kSiglip, kBert};
+  static const Family all[] = {kLimn, kBlip, kClip, kOpenClip, kSiglip, kBert, kMicroAst};
   return all;
 }
 
 const Family* find_family(const Json& config) {
   for (const Family& family : families())
-    if (family.matches(config)) return &family;
+    if (family.matches && family.matches(config)) return &family;
   return nullptr;
 }
 
@@ -23,6 +23,9 @@ FoundFamily find_family(const std::filesystem::path& folder) {
     if (found.config.is_null()) found.config = config;
     if (const Family* family = find_family(config)) return {family, config};
   }
+  if (found.config.is_null())
+    for (const Family& family : families())
+      if (family.holds && family.holds(folder)) found.family = &family;
   return found;
 }
 

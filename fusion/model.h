@@ -8,6 +8,7 @@
 #include "fusion/captioner.h"
 #include "fusion/embedder.h"
 #include "fusion/matcher.h"
+#include "fusion/stylizer.h"
 
 namespace limn {
 
@@ -31,15 +32,19 @@ struct Model {
   std::optional<Embedder> embedder;
   std::optional<Matcher> matcher;
   std::optional<Answerer> answerer;
+  std::optional<Stylizer> stylizer;
 };
 
 /// One public family: how its folders are recognised and opened. One file each in fusion/families.
 struct Family {
   const char* name;
-  const char* source;                   ///< paper or repository
-  bool (*matches)(const Json& config);  ///< reads model_type and architectures, never weight names
+  const char* source;  ///< paper or repository
+  /// Reads model_type and architectures, never weight names; null where folders have no configuration.
+  bool (*matches)(const Json& config);
   /// @param config  the file that `matches` said yes to
   Model (*open)(const std::filesystem::path& folder, const Json& config, const Placement& placement);
+  /// Without a configuration: whether the folder has the files of this family. Null where there is one.
+  bool (*holds)(const std::filesystem::path& folder) = nullptr;
 };
 
 /// All families, in the order in which they are asked.
@@ -49,7 +54,7 @@ std::span<const Family> families();
 const Family* find_family(const Json& config);
 
 /// A folder's family, and the configuration by which it is known: config.json, or open_clip_config.json where that is
-/// absent or says nothing that a family here knows.
+/// absent or says nothing that a family here knows; without both, by the names of its files.
 struct FoundFamily {
   const Family* family = nullptr;  ///< null: none; config is then the first file that is there
   Json config;                     ///< null where the folder has no such file

@@ -48,5 +48,6 @@ void add_train(CLI::App& app, Action& action);
 void add_models(CLI::App& app, Action& action);
 void add_tokenizer(CLI::App& app, Action& action);
 void add_doctor(CLI::App& app, Action& action);
+void add_stylize(CLI::App& app, Action& action);
 
 }  // namespace limn

@@ -13,6 +13,7 @@ std::span<const Kind> kinds() {
       {"similarity", run_similarity},
       {"match", run_match},
       {"answer", run_answer},
+      {"stylize", run_stylize},
       {"tokenize", run_tokenize},
       {"caption-metrics", run_caption_metrics},
       {"ptb-tokenize", run_ptb_tokens},

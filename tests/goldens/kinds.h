@@ -14,6 +14,7 @@ void run_embed_text(GoldenCase& current);
 void run_similarity(GoldenCase& current);
 void run_match(GoldenCase& current);
 void run_answer(GoldenCase& current);
+void run_stylize(GoldenCase& current);
 void run_tokenize(GoldenCase& current);
 void run_caption_metrics(GoldenCase& current);
 void run_ptb_tokens(GoldenCase& current);

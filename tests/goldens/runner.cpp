@@ -78,12 +78,18 @@ Tensor GoldenCase::tensor(const std::string& field) const {
 }
 
 void GoldenCase::compare(const std::string& quantity, const Tensor& got, const std::string& field) {
-  const Tensor expected = tensor(field);
-  if (!got.defined()) return fail(quantity + ": there is no answer");
+  compare(field, got, tensor(field), folder.tolerance(field).value_or(folder.tolerance(quantity).value_or(0)));
+}
+
+void GoldenCase::compare(const std::string& quantity, const Tensor& got, const Tensor& expected) {
+  compare(quantity, got, expected, folder.tolerance(quantity).value_or(0));
+}
+
+void GoldenCase::compare(const std::string& name, const Tensor& got, const Tensor& expected, double tolerance) {
+  if (!got.defined()) return fail(name + ": there is no answer");
   if (got.sizes() != expected.sizes())
-    return fail(field + ": shape: got " + shape_text(got.sizes()) + ", expected " + shape_text(expected.sizes()));
-  const double allowed = folder.tolerance(field).value_or(folder.tolerance(quantity).value_or(0));
-  judge(field, largest_difference(got, expected), allowed);
+    return fail(name + ": shape: got " + shape_text(got.sizes()) + ", expected " + shape_text(expected.sizes()));
+  judge(name, largest_difference(got, expected), tolerance);
 }
 
 void GoldenCase::compare(const std::string& quantity, double got, double expected) {

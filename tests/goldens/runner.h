@@ -76,6 +76,8 @@ struct GoldenCase {
   /// The same for a field that is named otherwise than its quantity; the tolerance is that of `field` where
   /// golden.json states one, else that of `quantity`, else 0.
   void compare(const std::string& quantity, const Tensor& got, const std::string& field);
+  /// The same with what is expected given.
+  void compare(const std::string& quantity, const Tensor& got, const Tensor& expected);
   void compare(const std::string& quantity, double got, double expected);
   /// Requires equality, and says both where they differ.
   void equal(const std::string& what, const std::string& got, const std::string& expected);
@@ -85,6 +87,7 @@ struct GoldenCase {
   void fail(const std::string& what) { failures.push_back(what); }
 
  private:
+  void compare(const std::string& name, const Tensor& got, const Tensor& expected, double tolerance);
   void judge(const std::string& quantity, double difference, double tolerance);
 };
 

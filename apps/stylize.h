@@ -1,0 +1,33 @@
+#pragma once
+
+#include <filesystem>
+#include <iosfwd>
+#include <string>
+#include <vector>
+
+#include "apps/run.h"
+#include "apps/sidecar.h"
+
+namespace limn {
+
+struct StylizeCommand {
+  CommonOptions common;
+  std::vector<std::filesystem::path> contents, styles;
+  std::vector<double> shares;  ///< one a style; none: equal
+  /// Grey pictures, fitted to the canvas: where a content or a style is wanted, where the content stays.
+  std::vector<std::filesystem::path> content_masks, style_masks;
+  std::filesystem::path protect;
+  std::string compose = "auto", colour = "style";
+  double strength = 1;
+  double style_scale = 1;  ///< size of the strokes: the styles are read at this share of their size
+  std::int64_t size = 0;   ///< longer side of the canvas; 0: the contents' own
+  std::filesystem::path out;
+  Existing existing = Existing::error;
+  bool json = false;
+};
+
+/// Paints contents in styles: one picture comes out.
+/// @return exit code
+int stylize_command(const StylizeCommand& options, std::ostream& out, std::ostream& notes);
+
+}  // namespace limn

@@ -1,0 +1,108 @@
+#include "vision/microast.h"
+
+#include "core/ops.h"
+#include "core/rename.h"
+#include "fusion/model.h"
+
+namespace limn {
+
+namespace {
+
+// The four published files; their tensors are told apart by the prefix that read() gives them.
+constexpr std::pair<const char*, const char*> kFiles[] = {{"content", "content_encoder_iter_160000.pth.tar"},
+                                                          {"style", "style_encoder_iter_160000.pth.tar"},
+                                                          {"modulator", "modulator_iter_160000.pth.tar"},
+                                                          {"decoder", "decoder_iter_160000.pth.tar"}};
+
+#define LIMN_MICROAST_ENCODER(side)                                                                            \
+  {side ".enc1.0.conv_layer.{p}", side ".wide.{p}"}, {side ".enc1.2.conv_layer.{p}", side ".reduce1.{p}"},     \
+      {side ".enc1.4.conv_layer.{p}", side ".mix1.{p}"}, {side ".enc1.6.conv_layer.{p}", side ".reduce2.{p}"}, \
+      {side ".enc1.8.conv_layer.{p}", side ".mix2.{p}"},                                                       \
+      {side ".enc1.10.conv1.conv_layer.{p}", side ".shallow.conv1.{p}"},                                       \
+      {side ".enc1.10.conv2.conv_layer.{p}", side ".shallow.conv2.{p}"},                                       \
+      {side ".enc2.0.conv1.conv_layer.{p}", side ".deep.conv1.{p}"}, {                                         \
+    side ".enc2.0.conv2.conv_layer.{p}", side ".deep.conv2.{p}"                                                \
+  }
+
+constexpr Rename kRows[] = {
+    LIMN_MICROAST_ENCODER("content"),
+    LIMN_MICROAST_ENCODER("style"),
+    {"modulator.weight1.0.conv_layer.{p}", "modulator.gain.0.{p}"},
+    {"modulator.bias1.0.conv_layer.{p}", "modulator.offset.0.{p}"},
+    {"modulator.weight2.0.conv_layer.{p}", "modulator.gain.1.{p}"},
+    {"modulator.bias2.0.conv_layer.{p}", "modulator.offset.1.{p}"},
+    {"decoder.dec1.conv1.conv_layer.{p}", "decoder.deep.conv1.{p}"},
+    {"decoder.dec1.conv2.conv_layer.{p}", "decoder.deep.conv2.{p}"},
+    {"decoder.dec2.conv1.conv_layer.{p}", "decoder.shallow.conv1.{p}"},
+    {"decoder.dec2.conv2.conv_layer.{p}", "decoder.shallow.conv2.{p}"},
+    {"decoder.dec3.1.conv_layer.{p}", "decoder.widen1.{p}"},
+    {"decoder.dec3.3.conv_layer.{p}", "decoder.mix1.{p}"},
+    {"decoder.dec3.6.conv_layer.{p}", "decoder.widen2.{p}"},
+    {"decoder.dec3.8.conv_layer.{p}", "decoder.mix2.{p}"},
+    {"decoder.dec3.10.conv_layer.{p}", "decoder.last.{p}"},
+};
+#undef LIMN_MICROAST_ENCODER
+
+bool holds(const std::filesystem::path& folder) {
+  for (const auto& [part, file] : kFiles)
+    if (std::filesystem::exists(folder / file)) return true;
+  return false;
+}
+
+TensorTable read(const std::filesystem::path& folder) {
+  TensorTable all;
+  for (const auto& [part, file] : kFiles)
+    for (auto& [name, tensor] : read_tensor_file(folder / file)) all.emplace(std::string(part) + "." + name, tensor);
+  return all;
+}
+
+std::vector<Tensor> listed(const MicroAst::Style& style) {
+  std::vector<Tensor> tensors;
+  for (const StyleSignal& signal : style)
+    tensors.insert(tensors.end(), {signal.mean, signal.deviation, signal.filter_gain, signal.filter_offset});
+  return tensors;
+}
+
+// Attention of every place over all styles' tokens with equal weights has each style's statistics as its answer; the
+// mixture by shares is what is left to compute.
+MicroAst::Style mixture(const std::vector<StylePart>& parts) {
+  std::vector<Tensor> sums(8);
+  for (const StylePart& part : parts)
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+      const Tensor term = part.style.at(i) * part.share;
+      sums[i] = sums[i].defined() ? sums[i] + term : term;
+    }
+  return {StyleSignal{sums[0], sums[1], sums[2], sums[3]}, StyleSignal{sums[4], sums[5], sums[6], sums[7]}};
+}
+
+Model open(const std::filesystem::path& folder, const Json&, const Placement& placement) {
+  const Weights weights = renamed(read(folder), kRows, folder.string(), placement);
+  const MicroAst net(weights);
+  weights.finish();
+
+  Model model{.family = "microast", .folder = folder, .placement = placement};
+  model.parameters = weights.count();
+  model.stylizer = Stylizer{
+      .smallest = MicroAst::kSmallest,
+      .grid = [](std::int64_t height, std::int64_t width) { return std::pair((height + 3) / 4, (width + 3) / 4); },
+      .content =
+          [net](const Tensor& picture) {
+            const MicroAst::Features features = net.content(picture);
+            return std::vector<Tensor>(features.begin(), features.end());
+          },
+      .style = [net](const Tensor& picture) { return listed(net.style(picture)); },
+      .paint =
+          [net](const std::vector<Tensor>& content, const std::vector<StylePart>& styles, double strength) {
+            return net.paint({content.at(0), content.at(1)}, mixture(styles), strength);
+          },
+      .placement = placement};
+  return model;
+}
+
+}  // namespace
+
+// Source: Wang et al. 2023, https://arxiv.org/abs/2211.15313; the authors' files as they are published.
+extern const Family kMicroAst;
+const Family kMicroAst{"microast", "https://arxiv.org/abs/2211.15313", nullptr, open, holds};
+
+}  // namespace limn

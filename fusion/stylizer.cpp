@@ -1,0 +1,115 @@
+#include "fusion/stylizer.h"
+
+#include <cmath>
+
+#include "core/ops.h"
+
+namespace limn {
+
+namespace {
+
+/// uint8 [3 H W] -> float [1 3 H W] in 0..1, continued at its lower and right border up to the smallest side.
+Tensor readable(const Tensor& picture, const Stylizer& stylizer, const char* what) {
+  const auto [C, H, W] = dims<3>(picture, what);
+  if (C != 3 || picture.scalar_type() != at::kByte || H < 1 || W < 1)
+    throw InputError(std::string(what) + ": got " + shape_text(picture.sizes()) + ", expected uint8 with 3 channels");
+  const Tensor x = picture.unsqueeze(0).to(stylizer.placement.device).to(stylizer.placement.dtype).div_(255);
+  const std::int64_t below = std::max<std::int64_t>(stylizer.smallest - H, 0);
+  const std::int64_t right = std::max<std::int64_t>(stylizer.smallest - W, 0);
+  return below + right > 0 ? at::replication_pad2d(x, {0, right, 0, below}) : x;
+}
+
+void check_map(const Tensor& map, std::int64_t H, std::int64_t W, const std::string& what) {
+  if (map.dim() != 2 || map.size(0) != H || map.size(1) != W)
+    throw InputError(what + " [H W]: got " + shape_text(map.sizes()) + ", expected the canvas' size, [" +
+                     std::to_string(H) + ", " + std::to_string(W) + "]");
+}
+
+void check(const std::vector<StyleItem>& styles, const StylizeOptions& options, std::int64_t H, std::int64_t W) {
+  if (styles.empty()) throw InputError("stylize: got no styles, expected at least one");
+  if (!(options.strength >= 0 && options.strength <= 1))
+    throw InputError("stylize: strength: got " + std::to_string(options.strength) + ", expected 0 to 1");
+  for (const StyleItem& item : styles) {
+    if (!(item.share > 0) || !std::isfinite(item.share))
+      throw InputError("stylize: share: got " + std::to_string(item.share) +
+                       ", expected more than 0; leave a style out instead");
+    if (item.mask.defined()) check_map(item.mask, H, W, "stylize: style mask");
+  }
+  if (options.protect.defined()) check_map(options.protect, H, W, "stylize: protecting mask");
+}
+
+Tensor pooled(const Tensor& map, std::int64_t h, std::int64_t w) {  // [H W] -> [h w]
+  return at::adaptive_avg_pool2d(map.unsqueeze(0), {h, w}).squeeze(0);
+}
+
+/// How much of every style is wanted at every place [I h w], before they compete; and where any is, [h w].
+Tensor wanted(const std::vector<StyleItem>& styles, std::int64_t h, std::int64_t w) {
+  std::vector<Tensor> maps;
+  for (const StyleItem& item : styles) {
+    const Tensor everywhere = at::ones({h, w});
+    maps.push_back(item.share * (item.mask.defined() ? pooled(item.mask.to(at::kFloat), h, w) : everywhere));
+  }
+  return at::stack(maps);
+}
+
+/// The share of the canvas [H W] that styles may paint: the masks' union.
+Tensor paintable(const std::vector<StyleItem>& styles, const StylizeOptions& options, std::int64_t H, std::int64_t W) {
+  Tensor free = at::zeros({H, W});
+  for (const StyleItem& item : styles)
+    free = item.mask.defined() ? at::maximum(free, item.mask.to(at::kFloat)) : at::ones({H, W});
+  if (options.protect.defined()) free = free * (1 - options.protect.to(at::kFloat));
+  return free;
+}
+
+/// Brightness of RGB [1 3 H W] (BT.601), [1 1 H W].
+Tensor brightness(const Tensor& x) {
+  return 0.299 * x.narrow(1, 0, 1) + 0.587 * x.narrow(1, 1, 1) + 0.114 * x.narrow(1, 2, 1);
+}
+
+Tensor coloured(const Tensor& painted, const Tensor& original, StyleColour colour) {
+  if (colour == StyleColour::style) return painted;
+  const Tensor change = brightness(painted) - brightness(original);
+  return colour == StyleColour::keep ? original + change : painted - change;
+}
+
+}  // namespace
+
+StyleColour parse_style_colour(const std::string& word) {
+  if (word == "style") return StyleColour::style;
+  if (word == "keep") return StyleColour::keep;
+  if (word == "only") return StyleColour::only_colour;
+  throw InputError("colour: got \"" + word + "\", expected style, keep or only");
+}
+
+Stylized stylize(const Stylizer& stylizer, const Tensor& canvas, const std::vector<StyleItem>& styles,
+                 const StylizeOptions& options) {
+  const at::NoGradGuard no_grad;
+  const auto [C, H, W] = dims<3>(canvas, "stylize: canvas [3 H W]");
+  check(styles, options, H, W);
+  const Tensor content = readable(canvas, stylizer, "stylize: canvas [3 H W]");
+  const Tensor free = paintable(styles, options, H, W);
+  if (!(free.max().item<float>() > 0)) throw InputError("stylize: masks: no place is left that a style may paint");
+
+  const auto [h, w] = stylizer.grid(content.size(2), content.size(3));
+  const Tensor want = wanted(styles, h, w);  // [I h w]
+  const Tensor all = want.sum(0);            // [h w]
+  const Tensor equal = at::full_like(want, 1.0 / static_cast<double>(styles.size()));
+  const Tensor shares = at::where(all > 0, want / all.clamp_min(1e-12), equal);  // places that no style paints: any
+  std::vector<StylePart> parts;
+  for (std::size_t i = 0; i < styles.size(); ++i)
+    parts.push_back({stylizer.style(readable(styles[i].picture, stylizer, "stylize: style [3 H W]")),
+                     shares[static_cast<std::int64_t>(i)].to(content.options()).view({1, 1, h, w})});
+
+  const Tensor painted = stylizer.paint(stylizer.content(content), parts, options.strength);
+  const Tensor original = content.narrow(2, 0, H).narrow(3, 0, W).to(at::kFloat);
+  const Tensor blend = free.to(content.device());
+  Tensor result = coloured(painted.narrow(2, 0, H).narrow(3, 0, W).to(at::kFloat), original, options.colour);
+  result = original + (result.nan_to_num() - original) * blend;
+  Stylized made{.picture = result.clamp(0, 1).mul(255).round().to(at::kByte).squeeze(0).cpu(), .shares = {}};
+  const Tensor places = pooled(free, h, w);
+  const Tensor mass = (shares * places).sum(at::IntArrayRef{1, 2}) / places.sum();
+  for (std::int64_t i = 0; i < mass.size(0); ++i) made.shares.push_back(mass[i].item<double>());
+  return made;
+}
+
+}  // namespace limn

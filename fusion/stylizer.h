@@ -1,0 +1,66 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/device.h"
+
+namespace limn {
+
+/// A style's part in one picture: what the model read of it, and its share of the picture.
+struct StylePart {
+  std::vector<Tensor> style;  ///< as Stylizer::style gave it
+  Tensor share;  ///< float [1 1 h w], h and w those of Stylizer::grid; at every place the parts' sum is one
+};
+
+/// Paints contents in styles. A style is read once and serves any number of pictures.
+struct Stylizer {
+  std::int64_t smallest = 1;  ///< shortest side in pixels that the model can read
+  /// Height and width of the places at which shares are told apart, for a canvas of so many pixels.
+  std::function<std::pair<std::int64_t, std::int64_t>(std::int64_t height, std::int64_t width)> grid;
+  /// float [1 3 H W] in 0..1 -> what the painter needs of a content
+  std::function<std::vector<Tensor>(const Tensor& picture)> content;
+  std::function<std::vector<Tensor>(const Tensor& picture)> style;
+  /// @param strength  0: the content's own look, 1: the style's
+  /// @return float [1 3 H' W'], at least the content's size, what goes beyond below and to the right; not clamped
+  std::function<Tensor(const std::vector<Tensor>& content, const std::vector<StylePart>& styles, double strength)>
+      paint;
+  Placement placement = {};
+};
+
+/// What becomes of the colours.
+enum class StyleColour {
+  style,       ///< the style's
+  keep,        ///< the content's: brightness is painted, hue and saturation stay
+  only_colour  ///< brightness stays, hue and saturation are painted
+};
+
+/// "style", "keep" or "only". @throws InputError listing them
+StyleColour parse_style_colour(const std::string& word);
+
+struct StyleItem {
+  Tensor picture;    ///< uint8 [3 H W]
+  double share = 1;  ///< in proportion to the other styles'
+  Tensor mask = {};  ///< float [H W] in 0..1, the canvas' size: where the style may act; undefined: everywhere
+};
+
+struct StylizeOptions {
+  double strength = 1;
+  StyleColour colour = StyleColour::style;
+  Tensor protect = {};  ///< float [H W] in 0..1, the canvas' size: 1 where the content stays as it is
+};
+
+struct Stylized {
+  Tensor picture;              ///< uint8 [3 H W], the canvas' size
+  std::vector<double> shares;  ///< what each style received of the places that any style may paint; their sum is one
+};
+
+/// Paints one canvas in all styles together. Where no style may act the content stays.
+/// @param canvas  uint8 [3 H W]
+/// @throws InputError for no styles, shares that are not above zero, a strength outside 0..1, masks of another size or
+///         empty everywhere
+Stylized stylize(const Stylizer& stylizer, const Tensor& canvas, const std::vector<StyleItem>& styles,
+                 const StylizeOptions& options = {});
+
+}  // namespace limn
