@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "core/attend_lanes.h"
 #include "core/ops.h"
 
 namespace limn {
@@ -77,6 +78,9 @@ Tensor attend(const Tensor& q_in, const Tensor& k, const Tensor& v, const Attend
     throw InputError("attend: q " + shape_text(q_in.sizes()) + " does not fit k " + shape_text(k.sizes()) + " and v " +
                      shape_text(v.sizes()));
   const std::int64_t group = R / P;
+  const bool plain = !options.mask.defined() && !options.bias.defined() && !options.weights && options.dropout == 0 &&
+                     (!options.causal || (T == 1 && group == 1));
+  if (plain && attend_lanes_apply(q_in, k, v)) return attend_lanes(q_in, k, v);
   Tensor q = q_in;
   if (group > 1) {  // rows of one source become query tokens of it: the source is never copied
     if (options.causal || options.mask.defined() || options.bias.defined())
@@ -132,7 +136,7 @@ Tensor Attention::operator()(const Tensor& x, const AttentionCall& call) const {
       const auto parts = in[1](call.context).chunk(2, -1);  // 2 x [P S D]
       k = split_heads(parts[0], heads);
       v = split_heads(parts[1], heads);
-      if (call.cache) call.cache->append(k, v);
+      if (call.cache) std::tie(k, v) = call.cache->append(k.contiguous(), v.contiguous());  // read for every token
     }
   }
   return out(merge_heads(attend(q, k, v, call.options)));

@@ -44,14 +44,18 @@ Placement parse_placement(const std::string& device, const std::string& dtype) {
     placement.dtype = at::kHalf;
   } else if (dtype == "fp64") {
     placement.dtype = at::kDouble;
+  } else if (dtype == "int8") {
+    if (placement.device.is_cuda()) throw InputError("dtype: int8 is for the CPU; use --device cpu, or bf16 on CUDA");
+    placement.int8 = true;
   } else if (dtype != "fp32") {
-    throw InputError("dtype: got \"" + dtype + "\", expected auto, fp32, bf16, fp16 or fp64");
+    throw InputError("dtype: got \"" + dtype + "\", expected auto, fp32, bf16, fp16, fp64 or int8");
   }
   return placement;
 }
 
 std::string describe(const Placement& placement) {
-  const char* name = placement.dtype == at::kFloat      ? "fp32"
+  const char* name = placement.int8                     ? "int8"
+                     : placement.dtype == at::kFloat    ? "fp32"
                      : placement.dtype == at::kBFloat16 ? "bf16"
                      : placement.dtype == at::kHalf     ? "fp16"
                                                         : "fp64";

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "core/lanes.h"
 #include "core/tensor.h"
 
 namespace limn {
@@ -8,7 +9,8 @@ namespace limn {
 constexpr std::int64_t kFewRows = 32;
 
 /// True where linear_few_rows() has a kernel: on the CPU, x float, weights float, bfloat16, half or int8, all
-/// contiguous, at most kFewRows rows, no gradients asked for, and a processor with AVX2 or AVX-512.
+/// contiguous, at most kFewRows rows (any number with int8: nothing else multiplies those), no gradients asked for, and
+/// a processor with AVX2 or AVX-512.
 bool few_rows_apply(const Tensor& x, const Tensor& weight);
 
 /// y = x Wᵀ (· scale) + b for few rows, as in decoding: the weights are streamed from memory once for all rows, so
@@ -19,6 +21,7 @@ bool few_rows_apply(const Tensor& x, const Tensor& weight);
 /// @param bias    float [out] or undefined
 /// @param scale   float [out], one per weight row, or undefined
 /// @return float [R out]
-Tensor linear_few_rows(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& scale = {});
+Tensor linear_few_rows(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& scale = {},
+                       Lanes lanes = widest_lanes());
 
 }  // namespace limn

@@ -2,6 +2,7 @@
 
 #include "core/few_rows.h"
 #include "core/ops.h"
+#include "core/safetensors.h"
 
 namespace limn {
 
@@ -13,18 +14,19 @@ bool wants_gradient(const Tensor& x, const Tensor& weight) {
 
 }  // namespace
 
-Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& scale) {
   const at::ScalarType dtype = weight.scalar_type();
   const bool reduced = weight.is_cpu() && (dtype == at::kBFloat16 || dtype == at::kHalf);
-  if (!wants_gradient(x, weight) && (reduced || dtype == at::kFloat)) {
+  if (!wants_gradient(x, weight) && (reduced || dtype == at::kFloat || dtype == at::kChar)) {
     const Tensor in = reduced ? x.to(at::kFloat) : x;
     if (few_rows_apply(in, weight)) {
       auto sizes = x.sizes().vec();
       sizes.back() = weight.size(0);
       const Tensor offset = bias.defined() && reduced ? bias.to(at::kFloat) : bias;
-      return linear_few_rows(in.reshape({-1, x.size(-1)}), weight, offset).view(sizes).to(x.scalar_type());
+      return linear_few_rows(in.reshape({-1, x.size(-1)}), weight, offset, scale).view(sizes).to(x.scalar_type());
     }
   }
+  if (dtype == at::kChar) return at::linear(x, weight.to(at::kFloat) * scale.unsqueeze(1), bias);
   if (reduced && !computes_well(dtype))
     return at::linear(x.to(at::kFloat), weight.to(at::kFloat), bias.defined() ? bias.to(at::kFloat) : bias)
         .to(x.scalar_type());
@@ -32,23 +34,24 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
 }
 
 Linear::Linear(const Weights& w, std::int64_t in, std::int64_t out, bool with_bias)
-    : weight(w.get("weight", {out, in})),
+    : width(out),
       bias(with_bias ? w.get("bias", {out}, Init::zeros) : Tensor()),
-      packed_(std::make_shared<PackedLinear>()) {}
+      weight_(std::make_shared<PackedLinear>(w.get("weight", {out, in}))) {}
 
-Tensor Linear::packed_product(const Tensor& x, bool gelu) const {
+Tensor Linear::packed_product(const Tensor& x, PackedActivation activation) const {
   const bool many = x.size(-1) > 0 && x.numel() / x.size(-1) > kFewRows;
-  return many && !wants_gradient(x, weight) && !weight.requires_grad() ? (*packed_)(x, weight, bias, gelu) : Tensor();
+  if (!many || weight_->trainable() || (at::GradMode::is_enabled() && x.requires_grad())) return {};
+  return (*weight_)(x, bias, activation);
 }
 
 Tensor Linear::operator()(const Tensor& x) const {
-  const Tensor y = packed_product(x, false);
-  return y.defined() ? y : linear(x, weight, bias);
+  const Tensor y = packed_product(x, PackedActivation::none);
+  return y.defined() ? y : linear(x, weight_->rows(), bias, weight_->scale());
 }
 
 Tensor Linear::activated(const Tensor& x, Activation activation) const {
   if (activation == Activation::gelu) {
-    const Tensor y = packed_product(x, true);
+    const Tensor y = packed_product(x, PackedActivation::gelu);
     if (y.defined()) return y;
   }
   return activate_in_place((*this)(x), activation);
@@ -61,7 +64,19 @@ Tensor LayerNorm::operator()(const Tensor& x) const { return at::layer_norm(x, {
 
 Embedding::Embedding(const Weights& w, std::int64_t count, std::int64_t dim) : weight(w.get("weight", {count, dim})) {}
 
-Tensor Embedding::operator()(const Tensor& ids) const { return at::embedding(weight, ids); }
+Tensor Embedding::operator()(const Tensor& ids) const {
+  if (!scale.defined()) return at::embedding(weight, ids);
+  const Tensor flat = ids.reshape({-1});
+  auto sizes = ids.sizes().vec();
+  sizes.push_back(weight.size(1));
+  return (weight.index_select(0, flat).to(at::kFloat) * scale.index_select(0, flat).unsqueeze(1)).view(sizes);
+}
+
+void Embedding::quantize() {
+  const QuantizedRows quantized = quantize_rows(weight);
+  weight = quantized.values;
+  scale = quantized.scale;
+}
 
 Activation parse_activation(const std::string& name) {
   if (name == "gelu") return Activation::gelu;

@@ -3,6 +3,7 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 
 #include "core/ops.h"
+#include "core/safetensors.h"
 
 namespace limn {
 
@@ -47,25 +48,61 @@ bool computes_well(at::ScalarType dtype) {
   return dtype == at::kFloat || dtype == at::kDouble || (dtype == at::kBFloat16 && has_bf16());
 }
 
-Tensor PackedLinear::operator()(const Tensor& x, const Tensor& weight, const Tensor& bias, bool gelu) {
-  const at::ScalarType dtype = weight.scalar_type();
-  const bool possible =
-      x.is_cpu() && weight.is_cpu() && x.scalar_type() == dtype && (dtype == at::kFloat || dtype == at::kBFloat16);
-  if (!possible || !computes_well(dtype) || !operators().pack || weight.is_inference()) return {};
+PackedLinear::PackedLinear(Tensor weight)
+    : rows_(std::move(weight)), dtype_(rows_.scalar_type()), trainable_(rows_.requires_grad()) {}
+
+void PackedLinear::pack() {
+  packed_ = operators().pack->call(rows_.contiguous(), std::nullopt);
+  version_ = static_cast<std::uint32_t>(rows_._version());
+  if (rows_.use_count() == 1 && rows_.storage().use_count() == 1) rows_ = Tensor();
+}
+
+Tensor PackedLinear::operator()(const Tensor& x, const Tensor& bias, PackedActivation activation) {
+  const bool typed = x.scalar_type() == dtype_ && (dtype_ == at::kFloat || dtype_ == at::kBFloat16);
+  if (!typed || !x.is_cpu() || !computes_well(dtype_) || !operators().pack) return {};
   Tensor packed;
   {
     const std::lock_guard lock(mutex_);
-    const auto version = static_cast<std::uint32_t>(weight._version());
-    if (!packed_.defined() || source_ != weight.data_ptr() || version_ != version) {
-      packed_ = operators().pack->call(weight.contiguous(), std::nullopt);
-      source_ = weight.data_ptr();
-      version_ = version;
-    }
+    if (scale_.defined() || (rows_.defined() && (!rows_.is_cpu() || rows_.is_inference()))) return {};
+    if (!packed_.defined() || (rows_.defined() && version_ != static_cast<std::uint32_t>(rows_._version()))) pack();
     packed = packed_;
   }
   const std::optional<Tensor> offset = bias.defined() ? std::optional<Tensor>(bias) : std::nullopt;
-  return operators().product->call(x.contiguous(), packed, offset, gelu ? "gelu" : "none",
-                                   c10::List<std::optional<at::Scalar>>(), gelu ? "none" : "");
+  c10::List<std::optional<at::Scalar>> limits;
+  std::string_view name = "none";
+  std::optional<std::string_view> algorithm = "";
+  if (activation == PackedActivation::gelu) {
+    name = "gelu";
+    algorithm = "none";
+  } else if (activation == PackedActivation::relu6) {
+    name = "hardtanh";
+    limits.push_back(at::Scalar(0.0));
+    limits.push_back(at::Scalar(6.0));
+  }
+  return operators().product->call(x.contiguous(), packed, offset, name, limits, algorithm);
+}
+
+Tensor PackedLinear::rows() {
+  const std::lock_guard lock(mutex_);
+  if (!rows_.defined()) {
+    rows_ = packed_.to_dense();
+    version_ = static_cast<std::uint32_t>(rows_._version());
+  }
+  return rows_;
+}
+
+Tensor PackedLinear::scale() {
+  const std::lock_guard lock(mutex_);
+  return scale_;
+}
+
+void PackedLinear::quantize() {
+  const Tensor whole = rows();
+  const std::lock_guard lock(mutex_);
+  const QuantizedRows quantized = quantize_rows(whole);
+  rows_ = quantized.values;
+  scale_ = quantized.scale;
+  packed_ = Tensor();
 }
 
 }  // namespace limn

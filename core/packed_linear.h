@@ -10,21 +10,41 @@ namespace limn {
 /// AVX-512 BF16; where it is false, products in float over 16-bit weights are several times faster.
 bool computes_well(at::ScalarType dtype);
 
-/// Weights in the layout of oneDNN's kernels, made at the first use and again after the weights were written to.
-/// With AVX-512 these are faster than LibTorch's plain product, on AVX2 slower (docs/performance.md), so elsewhere
-/// there is no packed product.
+/// What a packed product does to its result on the way to memory.
+enum class PackedActivation { none, gelu, relu6 };
+
+/// A matrix of weights in the layout that its products ask for: rows as they were loaded, for few rows of x and for
+/// gradients; the blocks of oneDNN's kernels, for many rows; int8 rows with a scale each, where that was asked for.
+/// With AVX-512 the blocks are faster than LibTorch's plain product, on AVX2 slower (docs/performance.md), so there is
+/// no packed product there. The rows are let go once the blocks are there, unless somebody else holds them, and come
+/// back where they are needed after all; then both stay.
 class PackedLinear {
  public:
-  /// x Wᵀ + b, followed by GELU where asked. No gradients.
-  /// @param x       [... in] on the CPU, in the weight's type
+  /// @param weight  [out in]
+  explicit PackedLinear(Tensor weight);
+
+  /// x Wᵀ + b and the activation. No gradients.
+  /// @param x  [... in] on the CPU, in the weight's type
   /// @return undefined where there is no packed product for these tensors
-  Tensor operator()(const Tensor& x, const Tensor& weight, const Tensor& bias, bool gelu);
+  Tensor operator()(const Tensor& x, const Tensor& bias, PackedActivation activation);
+
+  /// The weights as they were loaded, [out in]; int8 after quantize().
+  Tensor rows();
+  /// float [out], one factor for each row of int8; undefined otherwise.
+  Tensor scale();
+  /// Turns the weights into int8 rows, errors up to 1/254 of a row's largest; from then on there is no packed product.
+  void quantize();
+
+  at::ScalarType dtype() const { return dtype_; }  ///< before quantize()
+  bool trainable() const { return trainable_; }
 
  private:
+  void pack();
   std::mutex mutex_;
-  Tensor packed_;
-  const void* source_ = nullptr;
-  std::uint32_t version_ = 0;
+  Tensor rows_, packed_, scale_;
+  at::ScalarType dtype_;
+  bool trainable_;
+  std::uint32_t version_ = 0;  // of the rows that are packed
 };
 
 }  // namespace limn

@@ -4,6 +4,15 @@
 
 namespace limn {
 
+Tensor in_pieces(const Tensor& batch, std::int64_t rows, const std::function<Tensor(const Tensor& piece)>& tower) {
+  const std::int64_t B = batch.size(0), most = std::max<std::int64_t>(rows, 1);
+  if (!batch.is_cpu() || at::GradMode::is_enabled() || B <= most) return tower(batch);
+  std::vector<Tensor> results;
+  for (std::int64_t first = 0; first < B; first += most)
+    results.push_back(tower(batch.narrow(0, first, std::min(most, B - first))));
+  return at::cat(results);
+}
+
 Block::Block(const Weights& w, const BlockConfig& c)
     : config(c),
       self_norm(w / "self_norm", c.dim, c.eps),

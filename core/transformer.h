@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 
 #include "core/attention.h"
@@ -18,6 +19,13 @@ struct BlockCall {
   AttentionCall self = {}, cross = {};  ///< cross is left out where neither its context nor its cache is given
   double dropout = 0.0;                 ///< on each part's output, in training
 };
+
+/// Runs `tower` on a few rows of a batch at a time, on the CPU without gradients: what passes between its layers then
+/// stays in the caches. Elsewhere on the whole batch. The answers are the same.
+/// @param batch  [B ...]
+/// @param rows   so many at a time
+/// @param tower  [b ...] -> [b ...], each row by itself
+Tensor in_pieces(const Tensor& batch, std::int64_t rows, const std::function<Tensor(const Tensor& piece)>& tower);
 
 /// One transformer layer: self-attention, optional cross-attention, MLP, each with its residual and norm.
 /// Used by every tower: pictures, words, captions.

@@ -122,5 +122,6 @@ std::int64_t Weights::count() const {
 }
 
 bool Weights::trainable() const { return state_->options.trainable; }
+const Placement& Weights::placement() const { return state_->options.placement; }
 
 }  // namespace limn

@@ -26,7 +26,7 @@ struct WeightsOptions {
 };
 
 /// A cursor over named tensors: models are built from it, and building is loading and shape-checking.
-///   Linear(const Weights& w, ...) : weight(w.get("weight", {out, in})) {}
+///   LayerNorm(const Weights& w, ...) : weight(w.get("weight", {dim}, Init::ones)) {}
 ///   Block(w / "blocks" / i, ...)
 /// get() never throws: faults are recorded and zeros returned, so that construction runs on and finds the rest;
 /// finish() throws one CheckpointError with every missing, misshapen and unexpected name.
@@ -57,6 +57,7 @@ class Weights {
   std::int64_t count() const;
 
   bool trainable() const;
+  const Placement& placement() const;
 
  private:
   struct State;

@@ -44,7 +44,7 @@ Tensor TextTower::operator()(const std::vector<std::vector<std::int64_t>>& rows)
     const Tensor chosen = hidden.index({row_ids, at::tensor(at, at::kLong).to(place.device())});  // [B D]
     return projection ? (*projection)(chosen) : chosen;
   });
-  const std::int64_t width = projection ? projection->weight.size(0) : transformer.config.dim;
+  const std::int64_t width = projection ? projection->width : transformer.config.dim;
   return rows.empty() ? at::empty({0, width}, words.options()) : embedding;
 }
 
@@ -72,7 +72,7 @@ Embedder& set_towers(Model& model, const Preprocess& preprocess, const PictureSi
                             .text_of_ids = texts,
                             .tokenizer = tokenizer,
                             .longest = encode.max_length,
-                            .width = texts.projection ? texts.projection->weight.size(0) : texts.transformer.config.dim,
+                            .width = texts.projection ? texts.projection->width : texts.transformer.config.dim,
                             .placement = model.placement};
   return *model.embedder;
 }

@@ -25,10 +25,27 @@ TextTransformer::TextTransformer(const Weights& w, const TextConfig& c)
                                                       .pre_norm = c.pre_norm,
                                                       .activation = c.activation});
   if (c.final_norm) final_norm.emplace(w / "final_norm", c.dim, c.eps);
-  if (c.head != Head::bert) return;
-  head_dense.emplace(w / "head" / "dense", c.dim, c.dim);
-  head_norm.emplace(w / "head" / "norm", c.dim, c.eps);
-  head_bias = w.get("head.bias", {c.vocab}, Init::zeros);
+  if (c.head == Head::bert) {
+    head_dense.emplace(w / "head" / "dense", c.dim, c.dim);
+    head_norm.emplace(w / "head" / "norm", c.dim, c.eps);
+    head_bias = w.get("head.bias", {c.vocab}, Init::zeros);
+  }
+  if (w.placement().int8 && c.causal && c.head != Head::none) quantize();
+}
+
+void TextTransformer::quantize() {
+  words.quantize();
+  if (head_dense) head_dense->quantize();
+  for (Block& block : blocks) {
+    block.self.in[0].quantize();
+    block.self.out.quantize();
+    if (block.cross) {  // its keys and values are computed once for a picture's many tokens: as they are
+      block.cross->in[0].quantize();
+      block.cross->out.quantize();
+    }
+    block.up.quantize();
+    block.down.quantize();
+  }
 }
 
 Tensor TextTransformer::operator()(const Tensor& ids, const TextCall& call) const {
@@ -64,9 +81,10 @@ Tensor TextTransformer::operator()(const Tensor& ids, const TextCall& call) cons
 Tensor TextTransformer::logits(const Tensor& hidden) const {
   switch (config.head) {
     case Head::tied:
-      return limn::linear(hidden, words.weight, Tensor());
+      return limn::linear(hidden, words.weight, Tensor(), words.scale);
     case Head::bert:
-      return linear((*head_norm)(head_dense->activated(hidden, config.activation)), words.weight, head_bias);
+      return linear((*head_norm)(head_dense->activated(hidden, config.activation)), words.weight, head_bias,
+                    words.scale);
     case Head::none:
       break;
   }

@@ -1,12 +1,10 @@
 #include "vision/efficientnet.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "core/ops.h"
+#include "vision/depthwise.h"
 
 namespace limn {
 
@@ -31,66 +29,6 @@ SamePadding same_padding(std::int64_t in, std::int64_t kernel, std::int64_t stri
 Tensor padded(const Tensor& x, const SamePadding& rows, const SamePadding& columns) {  // [B H W C], zeros around
   if (rows.before + rows.after + columns.before + columns.after == 0) return x.contiguous();
   return at::constant_pad_nd(x, {0, 0, columns.before, columns.after, rows.before, rows.after}).contiguous();
-}
-
-struct DepthwiseShape {
-  std::int64_t height, width, channels, kernel, stride, top, left;  // top, left: padding
-};
-
-// One output row of a depthwise convolution with its ReLU6, channels innermost, so that the compiler vectorises over
-// them. Taps outside the picture are left out instead of padding a copy.
-__attribute__((target_clones("avx512f", "avx2", "default"))) void depthwise_row(const float* in, const float* weight,
-                                                                                const float* bias, float* out,
-                                                                                std::int64_t row, std::int64_t columns,
-                                                                                const DepthwiseShape& s) {
-  using Lanes = float __attribute__((vector_size(64)));  // compiled for 512, 256 or 128 bits
-  constexpr std::int64_t chunk = sizeof(Lanes) / sizeof(float);
-  const std::int64_t y0 = row * s.stride - s.top, C = s.channels;
-  const std::int64_t ky_begin = y0 < 0 ? -y0 : 0, ky_end = s.height - y0 < s.kernel ? s.height - y0 : s.kernel;
-  for (std::int64_t column = 0; column < columns; ++column) {
-    const std::int64_t x0 = column * s.stride - s.left;
-    const std::int64_t kx_begin = x0 < 0 ? -x0 : 0, kx_end = s.width - x0 < s.kernel ? s.width - x0 : s.kernel;
-    std::int64_t c = 0;
-    for (; c + chunk <= C; c += chunk) {
-      Lanes sum, source, factor;
-      std::memcpy(&sum, bias + c, sizeof sum);
-      for (std::int64_t ky = ky_begin; ky < ky_end; ++ky)
-        for (std::int64_t kx = kx_begin; kx < kx_end; ++kx) {
-          std::memcpy(&source, in + ((y0 + ky) * s.width + x0 + kx) * C + c, sizeof source);
-          std::memcpy(&factor, weight + (ky * s.kernel + kx) * C + c, sizeof factor);
-          sum += source * factor;
-        }
-      sum = sum > 0.0f ? sum : 0.0f;
-      sum = sum < 6.0f ? sum : 6.0f;
-      std::memcpy(out + column * C + c, &sum, sizeof sum);
-    }
-    for (; c < C; ++c) {
-      float sum = bias[c];
-      for (std::int64_t ky = ky_begin; ky < ky_end; ++ky)
-        for (std::int64_t kx = kx_begin; kx < kx_end; ++kx)
-          sum += in[((y0 + ky) * s.width + x0 + kx) * C + c] * weight[(ky * s.kernel + kx) * C + c];
-      out[column * C + c] = std::min(std::max(sum, 0.0f), 6.0f);
-    }
-  }
-}
-
-Tensor depthwise_relu6(const Tensor& x, const Tensor& packed, const Tensor& bias, const SamePadding& rows,
-                       const SamePadding& columns, std::int64_t kernel, std::int64_t stride) {
-  const Tensor source = x.contiguous();
-  const DepthwiseShape shape{source.size(1), source.size(2), source.size(3), kernel,
-                             stride,         rows.before,    columns.before};
-  const std::int64_t B = source.size(0), C = shape.channels;
-  Tensor result = at::empty({B, rows.out, columns.out, C}, source.options());
-  const float* in = source.const_data_ptr<float>();
-  float* out = result.mutable_data_ptr<float>();
-  const float* weight = packed.const_data_ptr<float>();
-  const float* offset = bias.const_data_ptr<float>();
-  at::parallel_for(0, B * rows.out, 4, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i)
-      depthwise_row(in + i / rows.out * shape.height * shape.width * C, weight, offset, out + i * columns.out * C,
-                    i % rows.out, columns.out, shape);
-  });
-  return result;
 }
 
 // Patches of the padded picture as rows: [B H W C] -> [B H' W' k*k*C]
@@ -127,29 +65,51 @@ EfficientNetConfig efficientnet_lite(int number) {
   return config;
 }
 
-FoldedConv::FoldedConv(const Weights& w, std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t stride_,
+FoldedConv::FoldedConv(const Weights& w, std::int64_t in, std::int64_t out, std::int64_t kernel_, std::int64_t stride_,
                        bool depthwise_)
-    : weight(w.get("weight", {out, depthwise_ ? 1 : in, kernel, kernel})),
+    : weight(w.get("weight", {out, depthwise_ ? 1 : in, kernel_, kernel_})),
       bias(w.get("bias", {out}, Init::zeros)),
+      kernel(kernel_),
       stride(stride_),
-      depthwise(depthwise_) {
-  if (w.trainable() || !weight.is_cpu() || weight.scalar_type() != at::kFloat) return;
-  packed = depthwise ? weight.view({out, kernel, kernel}).permute({1, 2, 0}).contiguous()
-                     : weight.permute({0, 2, 3, 1}).reshape({out, -1}).contiguous();
+      depthwise(depthwise_),
+      own(!w.trainable() && weight.is_cpu() && weight.scalar_type() == at::kFloat) {
+  if (!own) return;
+  if (depthwise) {
+    weight = weight.view({out, kernel, kernel}).permute({1, 2, 0}).contiguous();
+  } else {
+    product = std::make_shared<PackedLinear>(weight.permute({0, 2, 3, 1}).reshape({out, -1}).contiguous());
+    weight = Tensor();
+  }
+}
+
+Tensor FoldedConv::as_loaded() const {
+  if (!own) return weight;
+  if (depthwise) return weight.permute({2, 0, 1}).unsqueeze(1);
+  return product->rows().view({bias.size(0), kernel, kernel, -1}).permute({0, 3, 1, 2});
 }
 
 Tensor FoldedConv::operator()(const Tensor& x, bool relu6) const {
-  const std::int64_t kernel = weight.size(2);
+  const bool ours = own && !(at::GradMode::is_enabled() && x.requires_grad());
   const SamePadding rows = same_padding(x.size(1), kernel, stride), columns = same_padding(x.size(2), kernel, stride);
+  if (ours && depthwise)
+    return depthwise_convolution(x, weight, bias,
+                                 {.kernel = kernel,
+                                  .stride = stride,
+                                  .rows = {rows.out, rows.before},
+                                  .columns = {columns.out, columns.before},
+                                  .low = relu6 ? 0.0f : -INFINITY,
+                                  .high = relu6 ? 6.0f : INFINITY});
   Tensor y;  // [B H' W' C']
-  if (packed.defined() && depthwise && relu6) return depthwise_relu6(x, packed, bias, rows, columns, kernel, stride);
-  if (packed.defined() && !depthwise) {
-    y = at::linear(kernel == 1 && stride == 1 ? x : unfolded(x, rows, columns, kernel, stride), packed, bias);
+  if (ours) {
+    const Tensor patches = kernel == 1 && stride == 1 ? x : unfolded(x, rows, columns, kernel, stride);
+    y = (*product)(patches, bias, relu6 ? PackedActivation::relu6 : PackedActivation::none);
+    if (y.defined()) return y;
+    y = at::linear(patches, product->rows(), bias);
   } else {
     const Tensor channels_first = padded(x, rows, columns).permute({0, 3, 1, 2});  // [B C H W], channels-last in memory
     const std::array<std::int64_t, 2> strides{stride, stride}, none{0, 0}, dense{1, 1};
-    y = at::conv2d(channels_first, weight, bias, at::IntArrayRef(strides), at::IntArrayRef(none),
-                   at::IntArrayRef(dense), depthwise ? weight.size(0) : 1)
+    y = at::conv2d(channels_first, as_loaded(), bias, at::IntArrayRef(strides), at::IntArrayRef(none),
+                   at::IntArrayRef(dense), depthwise ? bias.size(0) : 1)
             .permute({0, 2, 3, 1});
   }
   if (!relu6) return y;

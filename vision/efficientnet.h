@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "core/packed_linear.h"
 #include "core/weights.h"
 
 namespace limn {
@@ -23,14 +24,18 @@ EfficientNetConfig efficientnet_lite(int number);
 
 /// A convolution with its batch norm folded in.
 struct FoldedConv {
-  Tensor weight, bias;  // [out in/groups k k], [out]
-  Tensor packed;        // CPU inference: pointwise [out in], depthwise [k k C], stem [out k k in]
-  std::int64_t stride = 1;
+  Tensor weight, bias;  // [out in/groups k k], [out]; on the CPU in inference [k k C] where depthwise, else undefined:
+  std::shared_ptr<PackedLinear> product;  // then the weights lie here, [out k k in]
+  std::int64_t kernel = 1, stride = 1;
   bool depthwise = false;
+  bool own = false;  // by our own kernels
   FoldedConv(const Weights& w, std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t stride,
              bool depthwise);
   /// @param x  [B H W C] -> [B H' W' C'], padded as TensorFlow's SAME; relu6 on request
   Tensor operator()(const Tensor& x, bool relu6) const;
+
+ private:
+  Tensor as_loaded() const;  // the weights as at::conv2d wants them
 };
 
 /// EfficientNet-Lite without its classifier: pictures to a grid of features.

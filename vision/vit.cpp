@@ -5,6 +5,9 @@
 
 namespace limn {
 
+// Enough rows for products at full speed, few enough for the caches.
+constexpr std::int64_t kTokensAtOnce = 512;
+
 Vit::Vit(const Weights& w, const VitConfig& c)
     : config(c),
       patch_weight(w.get("patch.weight", {c.dim, 3, c.patch, c.patch})),
@@ -36,8 +39,11 @@ Tensor Vit::tokens(const Tensor& pixels) const {
   if (config.class_token) x = at::cat({class_token.expand({B, 1, config.dim}), x}, 1);
   x = x + resampled_positions(positions, config.class_token ? 1 : 0, rows, columns);
   if (norm_before) x = (*norm_before)(x);
-  for (const Block& block : blocks) x = block(x);
-  return x;
+  return in_pieces(x, kTokensAtOnce / x.size(1), [&](const Tensor& piece) {
+    Tensor y = piece;
+    for (const Block& block : blocks) y = block(y);
+    return y;
+  });
 }
 
 }  // namespace limn

@@ -123,7 +123,7 @@ struct SentenceEncoder {
   }
 
   std::int64_t width() const {
-    return dense.empty() ? pooling.parts() * transformer.config.dim : dense.back().linear.weight.size(0);
+    return dense.empty() ? pooling.parts() * transformer.config.dim : dense.back().linear.width;
   }
 };
 

@@ -150,7 +150,7 @@ void add_matcher(Model& model, const Weights& weights, const TextReader& reader,
   const auto embedding = [image](const Tensor& tokens) { return image(tokens.select(1, 0)); };
   const auto ids = [reader](const std::string& line) { return reader.ids(line); };
   const auto text_of_ids = [reader, text](const std::vector<std::vector<std::int64_t>>& rows) {
-    if (rows.empty()) return at::empty({0, text.weight.size(0)}, text.weight.options());
+    if (rows.empty()) return at::empty({0, text.width}, reader.encoder.words.weight.options());
     return text(reader.first_rows(rows, {}).squeeze(1));
   };
   // The training's learned temperature is not in the files; 0.07 is where it began.

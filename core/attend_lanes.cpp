@@ -1,0 +1,182 @@
+#include "core/attend_lanes.h"
+
+#include <ATen/Parallel.h>
+
+#include <cmath>
+
+#include "core/ops.h"
+
+namespace limn {
+
+namespace {
+
+// One head of one source: `sources` keys and values of `size` numbers.
+struct Head {
+  const void *k, *v;
+  std::int64_t k_stride, v_stride, sources, size;
+};
+
+// A thread's memory.
+struct Scratch {
+  float* q;              // rows of a tile, already divided by the root of the head's size
+  float* scores;         // rows of `room` floats: `sources`, rounded up to whole vectors
+  float* out;            // rows of `stride` floats: `size`, rounded up to whole vectors
+  float *keys, *values;  // many queries: [size room] and [sources stride]
+  std::int64_t room, stride;
+};
+
+using Attend = void (*)(const Head&, std::int64_t rows, const Scratch&);
+using LayOut = void (*)(const Head&, const Scratch&);
+
+struct Kernels {
+  Attend few = nullptr, many = nullptr;  // up to so many rows at once:
+  LayOut lay_out = nullptr;
+  std::int64_t few_rows = 0, many_rows = 0;
+};
+
+constexpr std::int64_t kFewQueries = 16;  // of one source, up to which keys and values are not laid out anew
+
+}  // namespace
+
+#if defined(__x86_64__)
+
+namespace wide {
+namespace {
+#define LIMN_TARGET LIMN_WIDE
+constexpr int kFewRows = 4, kFewColumns = 4;    // of 32 registers: 16 sums, 4 values, 1 weight
+constexpr int kManyRows = 6, kManyColumns = 4;  // 24 sums, 4 values, 1 weight
+#include "core/attend_lanes.inc"
+#undef LIMN_TARGET
+}  // namespace
+}  // namespace wide
+
+namespace narrow {
+namespace {
+#define LIMN_TARGET LIMN_NARROW
+constexpr int kFewRows = 3, kFewColumns = 3;    // of 16 registers: 9 sums, 3 values, 1 weight
+constexpr int kManyRows = 4, kManyColumns = 3;  // 12 sums, 3 values, 1 weight
+#include "core/attend_lanes.inc"
+#undef LIMN_TARGET
+}  // namespace
+}  // namespace narrow
+
+#endif
+
+namespace {
+
+template <typename N>
+Kernels kernels_of([[maybe_unused]] Lanes lanes) {
+#if defined(__x86_64__)
+  if (lanes == Lanes::wide) return wide::kernels<N>();
+  if (lanes == Lanes::narrow) return narrow::kernels<N>();
+#endif
+  return {};
+}
+
+Kernels kernels_for(at::ScalarType type, Lanes lanes) {
+  switch (type) {
+    case at::kFloat:
+      return kernels_of<float>(lanes);
+    case at::kBFloat16:
+      return kernels_of<at::BFloat16>(lanes);
+    case at::kHalf:
+      return kernels_of<at::Half>(lanes);
+    default:
+      return {};
+  }
+}
+
+// The query of row `row`, `size` numbers, as floats times `factor`.
+using Gather = void (*)(const void* q, std::int64_t size, float factor, float* out);
+
+template <typename N>
+void gather(const void* q, std::int64_t size, float factor, float* out) {
+  for (std::int64_t i = 0; i < size; ++i) out[i] = factor * static_cast<float>(static_cast<const N*>(q)[i]);
+}
+
+Gather gather_for(at::ScalarType type) {
+  return type == at::kFloat ? gather<float> : type == at::kBFloat16 ? gather<at::BFloat16> : gather<at::Half>;
+}
+
+// The whole product, cut into one piece of work per head of a source and range of its queries.
+struct Work {
+  const Tensor &q, &k, &v;
+  Tensor result;  // float [P group T A K]
+  Kernels kernels;
+  std::int64_t tokens, heads, size, sources, group;
+
+  std::int64_t queries() const { return group * tokens; }
+
+  const void* query(std::int64_t p, std::int64_t a, std::int64_t row) const {
+    return static_cast<const char*>(q.const_data_ptr()) +
+           ((p * group + row / tokens) * q.stride(0) + a * q.stride(1) + row % tokens * q.stride(2)) * q.element_size();
+  }
+
+  // Rows begin..end of head a of source p.
+  void run(std::int64_t p, std::int64_t a, std::int64_t begin, std::int64_t end, const Scratch& t) const {
+    const bool many = queries() > kFewQueries;
+    const auto at = [&](const Tensor& x) {
+      return static_cast<const char*>(x.const_data_ptr()) + (p * x.stride(0) + a * x.stride(1)) * x.element_size();
+    };
+    const Head head{at(k), at(v), k.stride(2), v.stride(2), sources, size};
+    if (many) kernels.lay_out(head, t);
+    const Gather row_of = gather_for(q.scalar_type());
+    const auto factor = static_cast<float>(1.0 / std::sqrt(static_cast<double>(size)));
+    const std::int64_t most = many ? kernels.many_rows : kernels.few_rows;
+    for (std::int64_t row = begin; row < end; row += most) {
+      const std::int64_t rows = std::min(most, end - row);
+      for (std::int64_t i = 0; i < rows; ++i) row_of(query(p, a, row + i), size, factor, t.q + i * size);
+      (many ? kernels.many : kernels.few)(head, rows, t);
+      for (std::int64_t i = 0; i < rows; ++i)
+        std::copy_n(t.out + i * t.stride, size,
+                    result.data_ptr<float>() + ((p * queries() + row + i) * heads + a) * size);
+    }
+  }
+};
+
+}  // namespace
+
+bool attend_lanes_apply(const Tensor& q, const Tensor& k, const Tensor& v) {
+  const auto usable = [&](const Tensor& x) {
+    return x.is_cpu() && x.scalar_type() == q.scalar_type() && (x.size(-1) < 2 || x.stride(-1) == 1) &&
+           !(at::GradMode::is_enabled() && x.requires_grad());
+  };
+  return usable(q) && usable(k) && usable(v) && k.size(2) > 0 && q.numel() > 0 &&
+         kernels_for(q.scalar_type(), widest_lanes()).few;
+}
+
+Tensor attend_lanes(const Tensor& q, const Tensor& k, const Tensor& v, Lanes lanes) {
+  const auto [R, A, T, K] = dims<4>(q, "attend_lanes: q [R A T K]");
+  const auto [P, A2, S, K2] = dims<4>(k, "attend_lanes: k [P A S K]");
+  const Kernels kernels = kernels_for(q.scalar_type(), lanes);
+  if (!kernels.few || A2 != A || K2 != K || P == 0 || R % P || v.sizes() != k.sizes() || S == 0)
+    throw InputError("attend_lanes: no kernel for q " + shape_text(q.sizes()) + " and k " + shape_text(k.sizes()));
+  const Tensor result = at::empty({R, T, A, K}, q.options().dtype(at::kFloat));
+  const Work work{q, k, v, result, kernels, T, A, K, S, R / P};
+  const bool many = work.queries() > kFewQueries;
+  const std::int64_t heads = P * A, room = (S + 15) / 16 * 16, stride = (K + 15) / 16 * 16, size = K, sources = S,
+                     most = std::max(kernels.few_rows, kernels.many_rows), per_source = A;
+  // Enough pieces for all threads, but few, as each lays out keys and values; a thread is worth waking for a quarter
+  // megabyte of keys and values.
+  const std::int64_t wanted = many ? (4 * at::get_num_threads() + heads - 1) / heads : 1,
+                     pieces = std::min(wanted, (work.queries() + most - 1) / most),
+                     rows = ((work.queries() + pieces - 1) / pieces + most - 1) / most * most,
+                     grain = many ? 1 : std::max<std::int64_t>(1, (std::int64_t{1} << 17) / (S * K * k.element_size()));
+  at::parallel_for(0, heads * pieces, grain, [&](std::int64_t begin, std::int64_t end) {
+    const std::int64_t keys = many ? size * room : 0, values = many ? sources * stride : 0;
+    std::vector<float> memory(static_cast<std::size_t>(most * (size + room + stride) + keys + values), 0.0f);
+    Scratch t{.room = room, .stride = stride};
+    t.q = memory.data();
+    t.scores = t.q + most * size;
+    t.out = t.scores + most * room;
+    t.keys = t.out + most * stride;
+    t.values = t.keys + keys;
+    for (std::int64_t i = begin; i < end; ++i) {
+      const std::int64_t head = i / pieces, first = i % pieces * rows;
+      work.run(head / per_source, head % per_source, first, std::min(first + rows, work.queries()), t);
+    }
+  });
+  return result.transpose(1, 2).to(q.scalar_type());
+}
+
+}  // namespace limn
