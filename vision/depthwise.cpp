@@ -20,17 +20,29 @@ struct Convolution {
 // Computes one row of results of one picture.
 using Kernel = void (*)(const Convolution&, const float* picture, std::int64_t row, float* out);
 
+// The part of a window that lies inside the picture.
+struct Cut {
+  const float *in, *weight;    // of its first row and column
+  std::int64_t rows, columns;  // none where negative
+};
+
+Cut cut_of(const Convolution& v, const float* picture, std::int64_t row, std::int64_t column) {
+  const std::int64_t y0 = row * v.stride - v.top, x0 = column * v.stride - v.left;
+  const std::int64_t ky = std::max<std::int64_t>(0, -y0), kx = std::max<std::int64_t>(0, -x0);
+  return {picture + ((y0 + ky) * v.width + x0 + kx) * v.channels, v.weight + (ky * v.size + kx) * v.channels,
+          std::min(v.size, v.height - y0) - ky, std::min(v.size, v.width - x0) - kx};
+}
+
 // Any size and stride, any processor.
 void run_plainly(const Convolution& v, const float* picture, std::int64_t row, float* out) {
-  const std::int64_t y0 = row * v.stride - v.top;
   for (std::int64_t column = 0; column < v.columns; ++column) {
-    const std::int64_t x0 = column * v.stride - v.left;
+    const Cut cut = cut_of(v, picture, row, column);
     float* to = out + column * v.channels;
     std::copy_n(v.bias, v.channels, to);
-    for (std::int64_t ky = std::max<std::int64_t>(0, -y0); ky < std::min(v.size, v.height - y0); ++ky)
-      for (std::int64_t kx = std::max<std::int64_t>(0, -x0); kx < std::min(v.size, v.width - x0); ++kx) {
-        const float* in = picture + ((y0 + ky) * v.width + x0 + kx) * v.channels;
-        const float* weight = v.weight + (ky * v.size + kx) * v.channels;
+    for (std::int64_t ky = 0; ky < cut.rows; ++ky)
+      for (std::int64_t kx = 0; kx < cut.columns; ++kx) {
+        const float* in = cut.in + (ky * v.width + kx) * v.channels;
+        const float* weight = cut.weight + (ky * v.size + kx) * v.channels;
         for (std::int64_t c = 0; c < v.channels; ++c) to[c] += in[c] * weight[c];
       }
     for (std::int64_t c = 0; c < v.channels; ++c) to[c] = std::min(std::max(to[c], v.low), v.high);

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/ops.h"
+#include "core/transformer.h"
 #include "vision/depthwise.h"
 
 namespace limn {
@@ -134,13 +135,15 @@ EfficientNet::EfficientNet(const Weights& w, const EfficientNetConfig& c)
 Tensor EfficientNet::grid(const Tensor& pixels) const {
   const auto [B, C, H, W] = dims<4>(pixels, "EfficientNet: pixels [B 3 H W]");
   if (C != 3 || H < 1 || W < 1) throw InputError("EfficientNet: pixels [B 3 H W]: got " + shape_text(pixels.sizes()));
-  Tensor x = stem(pixels.permute({0, 2, 3, 1}), true);  // [B H/2 W/2 stem]
-  for (const Bottleneck& block : blocks) {
-    Tensor y = block.expand ? (*block.expand)(x, true) : x;
-    y = block.project(block.depthwise(y, true), false);
-    x = block.residual ? x + y : y;
-  }
-  return x;
+  return in_pieces(pixels, 1, [&](const Tensor& piece) {
+    Tensor x = stem(piece.permute({0, 2, 3, 1}), true);  // [B H/2 W/2 stem]
+    for (const Bottleneck& block : blocks) {
+      Tensor y = block.expand ? (*block.expand)(x, true) : x;
+      y = block.project(block.depthwise(y, true), false);
+      x = block.residual ? x + y : y;
+    }
+    return x;
+  });
 }
 
 TensorTable fold_efficientnet(const TensorTable& published, const EfficientNetConfig& config, const std::string& what) {

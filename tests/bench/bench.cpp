@@ -82,7 +82,7 @@ double Bench::floor_rate(Floor floor, const std::string& dtype, double seconds) 
 }
 
 void Bench::measure(const Task& task, const std::function<void()>& work) {
-  if (!wants(task.group, task.name)) return;
+  if (!wants(task.group, task.name + ", " + task.dtype)) return;
   const at::NoGradGuard no_grad;
   forget_peak();
   work();

@@ -13,7 +13,7 @@ namespace limn::bench {
 struct Options {
   int threads = 2;
   int repeat = 5;                 ///< timed runs of each row; the median counts
-  std::vector<std::string> only;  ///< groups, or parts of rows' names; empty: all
+  std::vector<std::string> only;  ///< groups, or parts of "group:name, dtype"; empty: all
   std::string program;            ///< the program `limn`, for the time from start to first caption
 };
 

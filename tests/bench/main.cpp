@@ -38,9 +38,9 @@ int main(int argc, char* argv[]) {
   bool json = false;
   app.add_option("-t,--threads", options.threads, "threads that compute (default: 2)")->check(CLI::Range(1, 4096));
   app.add_option("-r,--repeat", options.repeat, "timed runs of each row (default: 5)")->check(CLI::Range(1, 1000));
-  app.add_option("-o,--only", options.only,
-                 "groups (encoder, decoder, caption, preprocess, house) or parts of rows' names, separated by commas")
-      ->delimiter(',');
+  app.add_option(
+      "-o,--only", options.only,
+      "groups (encoder, decoder, caption, preprocess, house) or parts of \"group:name, dtype\"; several times");
   app.add_flag("--json", json, "JSON on standard output, the table on standard error");
   CLI11_PARSE(app, argc, argv);
   return guarded([&] { return measure(options, json); }, std::cerr);

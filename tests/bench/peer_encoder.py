@@ -140,7 +140,7 @@ with tempfile.TemporaryDirectory() as folder:
                 best = min(best, time.perf_counter() - start)
             times[name].append(best * 1e3)
         told = subprocess.run([args.bench, "--json", "--threads", str(args.threads), "--repeat", "20", "--only",
-                               "house:picture encoder"], capture_output=True, text=True, check=True).stdout
+                               "house:picture encoder of the default, fp32"], capture_output=True, text=True, check=True).stdout
         times["limn"].append(next(row["best_ms"] for row in json.loads(told)["rows"]
                                   if row["dtype"] == "fp32" and row["batch"] == args.batch))
 for name, values in times.items():
