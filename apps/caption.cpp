@@ -6,6 +6,7 @@
 #include <set>
 
 #include "apps/caption_engine.h"
+#include "apps/pictures.h"
 #include "apps/progress.h"
 #include "apps/results.h"
 #include "apps/sheet.h"
@@ -183,7 +184,7 @@ class Run {
     if (progress_) progress_->clear();
     if (!record.error.empty()) {
       ++counts_.failed;
-      complain(explained(record));
+      complain(explained(record.path, record.error));
     } else if (record.withheld) {
       ++counts_.withheld;
     } else {
@@ -196,12 +197,6 @@ class Run {
       results_->put(render(record, options_.format, single_));
     }
     if (!options_.coco_results.empty() || !options_.sheet.empty()) records_.push_back(record);
-  }
-
-  /// "photo.jpg: is no picture": the path once, even where the reason begins with it.
-  static std::string explained(const CaptionResult& record) {
-    const std::string path = printable(record.path);
-    return record.error.rfind(path + ":", 0) == 0 ? record.error : path + ": " + record.error;
   }
 
   void save_sidecar(const CaptionResult& record) {

@@ -82,6 +82,10 @@ int main(int argc, char* argv[]) {
       "usage, 3 model or data cannot be used,\n"
       "4 cannot write, 130 interrupted.");
   add_caption(app, action);
+  add_match(app, action);
+  add_classify(app, action);
+  add_ask(app, action);
+  add_embed(app, action);
   add_index(app, action);
   add_search(app, action);
   add_dedupe(app, action);

@@ -222,8 +222,8 @@ int show_model(const ModelsOptions& options, std::ostream& out) {
     out << "folder      " << printable(folder) << '\n'
         << "family      " << model.family << " (" << source_of(model.family) << ")\n"
         << "can         " << (able.empty() ? "nothing that this version knows" : join(able)) << '\n'
-        << "languages   " << join(speaks) << '\n'
-        << "parameters  " << count_text(model.parameters) << '\n'
+        << (speaks.empty() ? "" : "languages   " + join(speaks) + "\n") << "parameters  "
+        << count_text(model.parameters) << '\n'
         << "files       " << size_text(bytes) << '\n';
     for (const auto& [name, size] : files) out << "            " << name << "  " << size_text(size) << '\n';
   }

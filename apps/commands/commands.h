@@ -40,6 +40,10 @@ void add_search_options(CLI::App& command, CaptionSearch& search);
 
 /// One function per command, in a file of its own: its options, fitted into the option structs of apps/.
 void add_caption(CLI::App& app, Action& action);
+void add_match(CLI::App& app, Action& action);
+void add_classify(CLI::App& app, Action& action);
+void add_ask(CLI::App& app, Action& action);
+void add_embed(CLI::App& app, Action& action);
 void add_index(CLI::App& app, Action& action);
 void add_search(CLI::App& app, Action& action);
 void add_dedupe(CLI::App& app, Action& action);

@@ -1,6 +1,7 @@
 #include "apps/caption_engine.h"
 #include "apps/commands/commands.h"
 #include "apps/evaluate/evaluate_captions.h"
+#include "apps/evaluate/evaluate_retrieval.h"
 
 namespace limn {
 
@@ -19,11 +20,60 @@ std::vector<std::string> captions_of(const std::vector<std::filesystem::path>& p
   return captions;
 }
 
+void add_retrieval(CLI::App& evaluate, Action& action) {
+  auto options = std::make_shared<EvaluateRetrievalOptions>();
+  CLI::App* command = evaluate.add_subcommand("retrieval", "R@1, R@5, R@10 of pictures by texts and texts by pictures");
+  command
+      ->add_option("data", options->data,
+                   "pictures with captions: JSON lines, COCO annotations, or a folder with .txt files")
+      ->type_name("FILE");
+  const Group group{*command, "Judging"};
+  group.setting("-l,--lang", options->language, "LANG", "language of the captions");
+  group.option("--images", options->images, "FOLDER", "where relative picture names start from");
+  group.option("--limit", options->limit, "N", "only the first N pictures")->check(CLI::PositiveNumber);
+  group.option("--rerank", options->rerank, "N", "the matching head reorders the first N of each list")
+      ->check(CLI::PositiveNumber);
+  group.option("--scores", options->scores, "FILE",
+               "instead of a model: safetensors with similarity [I T], and second_image_to_text [I N] and "
+               "second_text_to_image [T N] for a second stage");
+  group.option("--relevant", options->relevant, "FILE", "with --scores: JSON, for each picture the list of its texts");
+  group.flag("--json", options->json, "one JSON object");
+  add_model_options(*command, options->common);
+  add_notes_options(*command, options->common);
+  command->callback(
+      [options, &action] { action = [options] { return evaluate_retrieval(*options, std::cout, std::cerr); }; });
+}
+
+void add_zero_shot(CLI::App& evaluate, Action& action) {
+  auto options = std::make_shared<EvaluateClassifyOptions>();
+  CLI::App* command = evaluate.add_subcommand("classify", "Top-1, top-5 and mean per-class recall of labels");
+  command
+      ->add_option("data", options->data,
+                   "labelled pictures: .csv of picture,label; JSON lines {\"image\", \"label\"}; a folder per label")
+      ->type_name("FILE");
+  const Group group{*command, "Judging"};
+  group.option("--labels", options->labels, "LABELS", "A,B,C or a file with one a line (default: the data's)")
+      ->allow_extra_args(false);
+  group.option("--template,--templates", options->templates, "TEXT", "as in limn classify (default: a photo of {})")
+      ->allow_extra_args(false);
+  group.option("--images", options->images, "FOLDER", "where relative picture names start from");
+  group.option("--limit", options->limit, "N", "only the first N pictures")->check(CLI::PositiveNumber);
+  group.option("--scores", options->scores, "FILE", "instead of a model: safetensors with logits [B C]");
+  group.option("--truth", options->truth, "FILE", "with --scores: JSON, the right class of each row");
+  group.flag("--json", options->json, "one JSON object");
+  add_model_options(*command, options->common);
+  add_notes_options(*command, options->common);
+  command->callback(
+      [options, &action] { action = [options] { return evaluate_classify(*options, std::cout, std::cerr); }; });
+}
+
 }  // namespace
 
 void add_evaluate(CLI::App& app, Action& action) {
   CLI::App* evaluate = app.add_subcommand("evaluate", "Measure models and results");
   evaluate->require_subcommand(1);
+  add_retrieval(*evaluate, action);
+  add_zero_shot(*evaluate, action);
   auto options = std::make_shared<EvaluateCaptionsOptions>();
   auto common = std::make_shared<CommonOptions>();
   auto search = std::make_shared<CaptionSearch>();

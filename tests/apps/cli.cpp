@@ -14,6 +14,7 @@
 #include "apps/run.h"
 #include "core/files.h"
 #include "core/json.h"
+#include "tests/apps/process.h"
 #include "tests/catch.h"
 #include "tests/temporary.h"
 
@@ -23,39 +24,6 @@ using namespace limn;
 namespace fs = std::filesystem;
 
 namespace {
-
-struct Ran {
-  int code = -1;  ///< exit code; 1000 + number where a signal ended it
-  std::string out, err;
-};
-
-struct Streams {
-  std::string in;        ///< standard input's text
-  std::string redirect;  ///< behind the command, e.g. ">&-"
-};
-
-std::string quoted(const std::string& word) {
-  std::string text = "'";
-  for (const char letter : word) text += letter == '\'' ? std::string("'\\''") : std::string(1, letter);
-  return text + "'";
-}
-
-Ran shell(const std::string& command, const TemporaryFolder& folder) {
-  const std::string out = (folder / "stdout").string(), err = (folder / "stderr").string();
-  const int status = std::system(("( " + command + " ) >" + quoted(out) + " 2>" + quoted(err)).c_str());
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status), read_file(out), read_file(err)};
-}
-
-std::string limn_command(const std::vector<std::string>& words) {
-  std::string command = "OMP_WAIT_POLICY=PASSIVE " + quoted(LIMN_PROGRAM);
-  for (const std::string& word : words) command += " " + quoted(word);
-  return command;
-}
-
-Ran limn_run(const std::vector<std::string>& words, const std::string& redirect = {}) {
-  const TemporaryFolder folder;
-  return shell(limn_command(words) + " " + redirect, folder);
-}
 
 fs::path fixtures() {
   const char* variable = std::getenv("LIMN_FIXTURES");

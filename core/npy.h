@@ -1,0 +1,13 @@
+#pragma once
+
+#include <filesystem>
+
+#include "core/tensor.h"
+
+namespace limn {
+
+/// Writes a tensor as NumPy's `.npy` (version 1.0, little-endian float32, rows first), atomically.
+/// @throws InputError for an undefined tensor, WriteError where the file cannot be written
+void write_npy(const std::filesystem::path& file, const Tensor& tensor);
+
+}  // namespace limn
