@@ -52,6 +52,8 @@ constexpr Format kFormats[] = {
      decode_with_opencv},
 };
 
+}  // namespace
+
 Raster decode_raster(const Encoded& file) {
   const std::string_view head = file.text().substr(0, 16);
   if (head.empty()) file.fail("is empty");
@@ -61,8 +63,6 @@ Raster decode_raster(const Encoded& file) {
     file.fail("is of an unsupported kind: HEIC, AVIF or a video; convert it to JPEG or PNG");
   file.fail("is no picture in a format that is read (JPEG, PNG, GIF, TIFF, WebP, BMP, PNM, JPEG 2000)");
 }
-
-}  // namespace
 
 Image decode(std::span<const std::uint8_t> bytes, const std::string& where, const DecodeOptions& options) {
   const Raster raster = decode_raster({bytes, where, options.max_pixels});

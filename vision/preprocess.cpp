@@ -110,7 +110,7 @@ Tensor Preprocess::operator()(const Image& image) const {
   const Tensor part = resize_window(image.pixels, height, width, {rows.begin, columns.begin, rows.size, columns.size},
                                     {.filter = filter, .order = order, .threads = threads});
   if (rows.size == crop_height && columns.size == crop_width) return planes(part);
-  Tensor result = at::full({3, crop_height, crop_width}, pad_value, at::kByte);
+  Tensor result = at::full({part.size(2), crop_height, crop_width}, pad_value, at::kByte);
   result.narrow(1, rows.pad, rows.size).narrow(2, columns.pad, columns.size).copy_(part.permute({2, 0, 1}));
   return result;
 }

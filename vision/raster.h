@@ -38,6 +38,9 @@ struct Encoded {
   void check_size(std::int64_t width, std::int64_t height) const;
 };
 
+/// A picture's file in whatever format it is. @throws InputError as decode() does
+Raster decode_raster(const Encoded& file);
+
 Raster decode_jpeg(const Encoded& file);
 Raster decode_png(const Encoded& file);
 Raster decode_gif(const Encoded& file);

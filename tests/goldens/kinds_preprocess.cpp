@@ -1,6 +1,6 @@
 #include "core/ops.h"
 #include "tests/goldens/kinds.h"
-#include "vision/preprocess.h"
+#include "vision/unconverted.h"
 
 namespace limn::golden {
 namespace {
@@ -35,6 +35,10 @@ void run_preprocess(GoldenCase& current) {
   if (current.has("pixels_over_white"))
     current.compare("pixels", pixels_of(preprocess, read_image(current.file("image"), {.alpha = Alpha::over_white})),
                     "pixels_over_white");
+  if (current.has("pixels_unconverted"))
+    current.compare("pixels",
+                    preprocess.normalise(preprocess_unconverted(preprocess, current.file("image")).unsqueeze(0)),
+                    "pixels_unconverted");
   if (current.has("resized_across_first")) {
     preprocess.order = PassOrder::across_first;
     current.compare("resized", preprocess.resized(image).unsqueeze(0), "resized_across_first");
