@@ -27,7 +27,11 @@ CaptionEngine open_caption_engine(const CommonOptions& common, bool orient) {
     std::vector<std::vector<Caption>> captions;  // of the last batch
     in_order(
         pictures, captioner.preprocess, {common, model->placement, orient},
-        [&](const Tensor& batch, const std::vector<std::size_t>&) { captions = captioner(batch, request); },
+        [&](const Tensor& batch, const std::vector<std::size_t>& indices) {
+          CaptionRequest numbered = request;
+          numbered.generate.streams.assign(indices.begin(), indices.end());
+          captions = captioner(batch, numbered);
+        },
         [&](std::size_t index, std::size_t row, const std::string& error) {
           each(index, error.empty() ? Described{captions[row], {}} : Described{{}, error});
         });
