@@ -96,7 +96,9 @@ void Bench::measure(const Task& task, const std::function<void()>& work) {
     processor_times.push_back(processor_time() - processor_start);
     if (rate > 0) shares.push_back(task.amount / rate / times.back());
   }
-  if (task.floor == Floor::none) peak = std::max(peak, peak_memory());  // floors hold memory of their own
+  if (!task.memory) peak = 0;
+  if (task.memory && task.floor == Floor::none)
+    peak = std::max(peak, peak_memory());  // floors hold memory of their own
   const Row row{task,
                 median(times),
                 *std::min_element(times.begin(), times.end()),

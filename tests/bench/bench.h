@@ -29,6 +29,7 @@ struct Task {
   double amount = 0;            ///< FLOP (product) or bytes (reading) that the task cannot do without
   double counted = 0;           ///< what one run makes, e.g. 20 tokens; 0: nothing is counted
   const char* unit = "tokens";  ///< of `counted`
+  bool memory = true;           ///< peak memory is this process's; false where another one works
 };
 
 /// What came out.

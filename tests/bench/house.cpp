@@ -21,8 +21,9 @@ void bench_start(Bench& bench, const Preprocess& preprocess) {
     const std::string command = "'" + bench.options().program + "' " + arguments + " >" + (folder / "out").string();
     if (std::system(command.c_str()) != 0) throw Error("bench: failed: " + command);
   };
-  bench.measure({.group = "house", .name = "start of the program alone (limn --version)"}, [&] { run("--version"); });
-  bench.measure({.group = "house", .name = "start to first caption"},
+  bench.measure({.group = "house", .name = "start of the program alone (limn --version)", .memory = false},
+                [&] { run("--version"); });
+  bench.measure({.group = "house", .name = "start to first caption", .memory = false},
                 [&] { run("caption '" + (folder / "photo.jpg").string() + "' --quiet" + threads); });
 }
 
