@@ -70,7 +70,7 @@ Decoder wordpiece_decoder(std::string prefix, bool cleanup) {
       if (i > 0 && tokens[i].starts_with(prefix)) {
         tokens[i].erase(0, prefix.size());
       } else if (i > 0) {
-        tokens[i].insert(0, " ");
+        tokens[i].insert(tokens[i].begin(), ' ');
       }
       if (cleanup) clean_token(tokens[i]);
     }

@@ -114,8 +114,11 @@ Candidates read_candidates(const fs::path& file, const std::vector<CaptionRecord
   Reader reader(records, result);
   if (file.extension() == ".json") {
     const Json root = Json::read(file);
-    std::size_t place = 0;
-    for (const Json& item : root.items()) reader.read(item, "[" + std::to_string(place++) + "]");
+    std::size_t count = 0;
+    for (const Json& item : root.items()) {
+      const std::string place = std::to_string(count++);
+      reader.read(item, "[" + place + "]");
+    }
   } else {
     read_lines(file, reader);
   }

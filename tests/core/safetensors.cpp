@@ -43,7 +43,7 @@ TEST_CASE("safetensors: what is written is read back, every dtype, shape and lay
                                      at::kChar, at::kByte, at::kBool, at::kFloat8_e5m2, at::kFloat8_e4m3fn}) {
     const Tensor values = (at::arange(24, at::kFloat) - 3).reshape({2, 3, 4});
     for (const Tensor& shaped : {values, values[0][0][0], values.narrow(1, 0, 0), values.transpose(0, 2)})
-      written.emplace_back("t" + std::to_string(count++), shaped.to(dtype));
+      written.emplace_back(std::string("t").append(std::to_string(count++)), shaped.to(dtype));
   }
   written.emplace_back("strided \"name\" \\ \n\x01 \xe7\x8c\xab", at::arange(12, at::kInt).reshape({3, 4}).t());
   const std::map<std::string, std::string> metadata = {{"format", "pt"}, {"note", "\"quoted\" \xe7\x8c\xab\t"}};
