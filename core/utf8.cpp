@@ -2,32 +2,41 @@
 
 namespace limn {
 
+namespace {
+
+constexpr char32_t kIllFormed = 0xFFFFFFFF;
+
+// The code point at `at`, or kIllFormed; `at` moves behind it, or behind the maximal ill-formed part.
+char32_t read_code_point(std::string_view text, std::size_t& at) {
+  const unsigned lead = static_cast<unsigned char>(text[at++]);
+  if (lead < 0x80) return lead;
+  const int more = lead >= 0xC2 && lead <= 0xDF ? 1 : lead >> 4 == 0xE ? 2 : lead >= 0xF0 && lead <= 0xF4 ? 3 : 0;
+  // What the second byte may be: shuts out overlong forms, surrogates, and all beyond U+10FFFF.
+  unsigned low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+  unsigned high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+  char32_t code_point = lead & (0x3F >> more);
+  for (int i = 0; i < more; ++i, low = 0x80, high = 0xBF) {
+    const unsigned byte = at < text.size() ? static_cast<unsigned char>(text[at]) : 0;
+    if (byte < low || byte > high) return kIllFormed;
+    code_point = code_point << 6 | (byte & 0x3F);
+    ++at;
+  }
+  return more > 0 ? code_point : kIllFormed;
+}
+
+}  // namespace
+
 std::size_t find_invalid_utf8(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-  for (std::size_t i = 0; i < text.size();) {
-    const unsigned lead = byte(i), second = byte(i + 1);
-    std::size_t length = 0;
-    unsigned low = 0x80, high = 0xBF;  // what the second byte may be: shuts out overlong forms and surrogates
-    if (lead < 0x80) {
-      ++i;
-      continue;
-    } else if (lead >= 0xC2 && lead <= 0xDF) {
-      length = 2;
-    } else if (lead >= 0xE0 && lead <= 0xEF) {
-      length = 3;
-      if (lead == 0xE0) low = 0xA0;
-      if (lead == 0xED) high = 0x9F;
-    } else if (lead >= 0xF0 && lead <= 0xF4) {
-      length = 4;
-      if (lead == 0xF0) low = 0x90;
-      if (lead == 0xF4) high = 0x8F;
-    }
-    if (length == 0 || second < low || second > high) return i;
-    for (std::size_t k = 2; k < length; ++k)
-      if ((byte(i + k) & 0xC0) != 0x80) return i;
-    i += length;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t begin = at;
+    if (read_code_point(text, at) == kIllFormed) return begin;
   }
   return std::string_view::npos;
+}
+
+char32_t next_code_point(std::string_view text, std::size_t& at) {
+  const char32_t code_point = read_code_point(text, at);
+  return code_point == kIllFormed ? 0xFFFD : code_point;
 }
 
 void append_utf8(std::string& text, char32_t code_point) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "core/utf8.h"
+
 namespace limn {
 
 namespace {
@@ -11,43 +13,27 @@ constexpr std::array<std::string_view, 17> kFullWidth{"。", "，", "！", "？"
                                                       "‘",  "’",  "（", "）", "…",  "《", "》", "　"};
 constexpr std::string_view kDropped = "\"#()*+,./:;<=>?@[\\]^_`{|}~!&$%";
 
-// The bytes of the character at `i`, and whether it is an ideograph (U+3400..9FFF, F900..FAFF and the planes beyond).
-std::size_t character_size(std::string_view text, std::size_t i, bool& ideograph) {
-  const unsigned char lead = static_cast<unsigned char>(text[i]);
-  const std::size_t size = std::min<std::size_t>(lead < 0x80   ? 1
-                                                 : lead < 0xE0 ? 2
-                                                 : lead < 0xF0 ? 3
-                                                               : 4,
-                                                 text.size() - i);
-  ideograph = false;
-  if (size == 3) {
-    const unsigned code = (lead & 0x0Fu) << 12 | (static_cast<unsigned char>(text[i + 1]) & 0x3Fu) << 6 |
-                          (static_cast<unsigned char>(text[i + 2]) & 0x3Fu);
-    ideograph = (code >= 0x3400 && code <= 0x9FFF) || (code >= 0xF900 && code <= 0xFAFF);
-  } else if (size == 4) {
-    ideograph = lead == 0xF0 && (static_cast<unsigned char>(text[i + 1]) & 0x30u) == 0x20u;
-  }
-  return size;
+// Ideographs: U+3400..9FFF, F900..FAFF and plane 2. Models are trained with just these.
+bool stands_alone(char32_t c) {
+  return (c >= 0x3400 && c <= 0x9FFF) || (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x20000 && c <= 0x2FFFF);
 }
 
 // Ideographs apart, punctuation as spaces, lower case.
 std::string spaced_out(std::string_view text) {
   std::string spaced;
   for (std::size_t i = 0; i < text.size();) {
-    bool ideograph = false;
-    const std::size_t size = character_size(text, i, ideograph);
-    const std::string_view character = text.substr(i, size);
-    i += size;
-    const unsigned char c = static_cast<unsigned char>(character.front());
+    const std::size_t begin = i;
+    const char32_t c = next_code_point(text, i);
+    const std::string_view character = text.substr(begin, i - begin);
     if (character == "’" || character == "‘")
       spaced += '\'';
     else if (std::find(kFullWidth.begin(), kFullWidth.end(), character) != kFullWidth.end())
       spaced += ' ';
-    else if (ideograph)
+    else if (stands_alone(c))
       spaced.append(" ").append(character).append(" ");
-    else if (c <= ' ' || (size == 1 && kDropped.find(character.front()) != std::string_view::npos))
+    else if (c <= U' ' || (character.size() == 1 && kDropped.find(character.front()) != std::string_view::npos))
       spaced += ' ';
-    else if (c >= 'A' && c <= 'Z')
+    else if (c >= U'A' && c <= U'Z')
       spaced += static_cast<char>(c + 32);
     else
       spaced += character;
@@ -80,16 +66,15 @@ std::string joined_caption(std::string_view plain) {
   bool before = false;  // the last character was an ideograph
   for (std::size_t i = 0; i < plain.size();) {
     if (plain[i] == ' ' && i + 1 < plain.size()) {
-      bool behind = false;
-      character_size(plain, i + 1, behind);
-      if (before || behind) {
+      std::size_t behind = i + 1;
+      if (before || stands_alone(next_code_point(plain, behind))) {
         ++i;
         continue;
       }
     }
-    const std::size_t size = character_size(plain, i, before);
-    joined += plain.substr(i, size);
-    i += size;
+    const std::size_t begin = i;
+    before = stands_alone(next_code_point(plain, i));
+    joined += plain.substr(begin, i - begin);
   }
   return joined;
 }

@@ -16,6 +16,16 @@ namespace {
 
 const std::uint8_t* bytes(std::string_view text) { return reinterpret_cast<const std::uint8_t*>(text.data()); }
 
+/// Whether the character is of one of the general categories, and `version` of Unicode knew it.
+bool is_of(char32_t code_point, std::uint32_t categories, UnicodeVersion version = {}) {
+  const auto c = static_cast<UChar32>(code_point);
+  if ((U_GET_GC_MASK(c) & categories) == 0) return false;
+  if (version.major == UnicodeVersion{}.major) return true;
+  UVersionInfo age;  // major, minor, …
+  u_charAge(c, age);
+  return age[0] < version.major || (age[0] == version.major && age[1] <= version.minor);
+}
+
 /// Whether Unicode 8 knew the character.
 bool in_unicode_8(UChar32 c) {
   UVersionInfo age;
@@ -35,19 +45,8 @@ bool is_ascii(std::string_view text) {
 std::string valid_utf8(std::string_view text) {
   if (find_invalid_utf8(text) == std::string_view::npos) return std::string(text);
   std::string result;
-  const auto length = static_cast<std::int64_t>(text.size());
-  for (std::int64_t at = 0; at < length;) {
-    UChar32 c;
-    U8_NEXT_OR_FFFD(bytes(text), at, length, c);
-    append_utf8(result, static_cast<char32_t>(c));
-  }
+  for (std::size_t at = 0; at < text.size();) append_utf8(result, next_code_point(text, at));
   return result;
-}
-
-char32_t next_code_point(std::string_view text, std::size_t& at) {
-  UChar32 c;
-  U8_NEXT_OR_FFFD(bytes(text), at, text.size(), c);
-  return static_cast<char32_t>(c);
 }
 
 char32_t previous_code_point(std::string_view text, std::size_t& at) {
@@ -82,9 +81,13 @@ bool is_word(char32_t code_point) {
   return (U_GET_GC_MASK(c) & (U_GC_M_MASK | U_GC_ND_MASK | U_GC_PC_MASK)) != 0;
 }
 
-bool is_letter(char32_t code_point) { return (U_GET_GC_MASK(static_cast<UChar32>(code_point)) & U_GC_L_MASK) != 0; }
-bool is_mark(char32_t code_point) { return (U_GET_GC_MASK(static_cast<UChar32>(code_point)) & U_GC_M_MASK) != 0; }
-bool is_number(char32_t code_point) { return (U_GET_GC_MASK(static_cast<UChar32>(code_point)) & U_GC_N_MASK) != 0; }
+bool is_letter(char32_t code_point, UnicodeVersion version) { return is_of(code_point, U_GC_L_MASK, version); }
+bool is_decimal_digit(char32_t code_point, UnicodeVersion version) { return is_of(code_point, U_GC_ND_MASK, version); }
+bool is_mark(char32_t code_point) { return is_of(code_point, U_GC_M_MASK); }
+bool is_number(char32_t code_point) { return is_of(code_point, U_GC_N_MASK); }
+bool is_letter_mark_or_number(char32_t code_point) {
+  return is_of(code_point, U_GC_L_MASK | U_GC_M_MASK | U_GC_N_MASK);
+}
 
 bool is_table_punctuation(char32_t code_point) {
   const auto c = static_cast<UChar32>(code_point);

@@ -12,19 +12,24 @@ namespace limn {
 /// Well-formed UTF-8: each maximal ill-formed part of `text` becomes U+FFFD.
 std::string valid_utf8(std::string_view text);
 
-/// The code point at `at`, which moves behind it.
-char32_t next_code_point(std::string_view text, std::size_t& at);
 /// The code point before `at`, which moves to its first byte.
 char32_t previous_code_point(std::string_view text, std::size_t& at);
 std::u32string utf32(std::string_view text);
 std::string utf8(std::u32string_view text);
 
+/// A version of Unicode; characters that later versions added do not count.
+struct UnicodeVersion {
+  int major = 255, minor = 255;  // default: whatever ICU knows
+};
+
 bool is_ascii(std::string_view text);
-bool is_space(char32_t code_point);      ///< the property White_Space: what \s and Rust's is_whitespace mean
-bool is_word(char32_t code_point);       ///< \w: letters, marks, decimal digits, connectors
-bool is_letter(char32_t code_point);     ///< \p{L}
-bool is_mark(char32_t code_point);       ///< \p{M}
-bool is_number(char32_t code_point);     ///< \p{N}
+bool is_space(char32_t code_point);  ///< the property White_Space: what \s and Rust's is_whitespace mean
+bool is_word(char32_t code_point);   ///< \w: letters, marks, decimal digits, connectors
+bool is_letter(char32_t code_point, UnicodeVersion version = {});         ///< \p{L}: letters, ideographs included
+bool is_decimal_digit(char32_t code_point, UnicodeVersion version = {});  ///< \p{Nd}: of all scripts
+bool is_mark(char32_t code_point);                                        ///< \p{M}
+bool is_number(char32_t code_point);                                      ///< \p{N}
+bool is_letter_mark_or_number(char32_t code_point);                       ///< what words are made of
 bool is_ideograph(char32_t code_point);  ///< a unified ideograph: hanzi, kanji, hanja; not kana, not Hangul
 
 // Classes as the reference's table (the crate unicode_categories 0.1.1, Unicode 8) has them; later characters have

@@ -42,22 +42,9 @@ std::vector<std::filesystem::path> system_fonts() {
   return fonts;
 }
 
-// Code points of UTF-8; what is malformed becomes U+FFFD byte by byte.
 std::vector<char32_t> code_points(std::string_view text) {
   std::vector<char32_t> result;
-  for (std::size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<std::uint8_t>(text[i]);
-    const std::size_t size = lead < 0x80 ? 1 : lead >> 5 == 6 ? 2 : lead >> 4 == 14 ? 3 : lead >> 3 == 30 ? 4 : 0;
-    char32_t code = size == 1 ? lead : lead & (0x7F >> size);
-    bool fine = size > 0 && i + size <= text.size();
-    for (std::size_t k = 1; fine && k < size; ++k) {
-      fine = (static_cast<std::uint8_t>(text[i + k]) & 0xC0) == 0x80;
-      code = code << 6 | (static_cast<std::uint8_t>(text[i + k]) & 0x3F);
-    }
-    fine = fine && code <= 0x10FFFF && (code < 0xD800 || code > 0xDFFF);
-    result.push_back(fine ? code : 0xFFFD);
-    i += fine ? size : 1;
-  }
+  for (std::size_t at = 0; at < text.size();) result.push_back(next_code_point(text, at));
   return result;
 }
 

@@ -1,6 +1,6 @@
 #include "apps/evaluate/ptb_rules.h"
 
-#include "text/char_class.h"
+#include "text/unicode.h"
 
 namespace limn {
 

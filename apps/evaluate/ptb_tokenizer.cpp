@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "apps/evaluate/ptb_rules.h"
-#include "text/char_class.h"
 #include "text/unicode.h"
 
 namespace limn {
