@@ -8,6 +8,23 @@ namespace limn {
 
 namespace {
 
+// The file's name for ours, by the rows read backwards; names of a stacked tensor's parts are joined. `part` >= 0: of
+// that part alone. Empty where no row gives such a name.
+std::string foreign_name(std::span<const Rename> rows, const std::string& ours, int part = -1) {
+  std::string names;
+  for (int wanted = std::max(part, 0), last = wanted; wanted <= last; ++wanted) {
+    for (const Rename& row : rows) {
+      if (row.part != wanted || *row.to == 0 || *row.from == '*') continue;
+      const auto name = apply({.from = row.to, .to = row.from}, ours);
+      if (!name) continue;
+      if (part < 0) last = row.parts - 1;
+      names += (names.empty() ? "" : " + ") + *name;
+      break;  // others are further names of the same tensor
+    }
+  }
+  return names;
+}
+
 struct Captured {
   std::vector<std::string> numbers;
   std::string parameter;
@@ -123,6 +140,9 @@ Weights renamed(const TensorTable& foreign, std::span<const Rename> rows, const 
   WeightsOptions options;
   options.placement = placement;
   options.what = what;
+  options.foreign = [rows = std::vector<Rename>(rows.begin(), rows.end())](const std::string& ours) {
+    return foreign_name(rows, ours);
+  };
   std::map<std::string, std::map<int, std::string>> parts;  // our name -> part -> foreign name
   std::map<std::string, int> expected;
   const auto place = [&](const std::string& name, const StoredTensor& stored, const Rename& row,
@@ -156,15 +176,21 @@ Weights renamed(const TensorTable& foreign, std::span<const Rename> rows, const 
   }
   for (const auto& [ours, names] : parts) {
     std::vector<StoredTensor> stored;
-    std::string spelled;
+    std::string spelled, shapes;
     for (const auto& [part, name] : names) {
       stored.push_back(foreign.at(name));
       spelled += (spelled.empty() ? "" : " + ") + name;
+      shapes += (shapes.empty() ? "" : ", ") + name + " " + c10::toString(stored.back().dtype) + " " +
+                shape_text(stored.back().shape);
     }
     if (static_cast<int>(stored.size()) != expected[ours]) {
-      options.faults.push_back("missing     a part of " + ours + ": only " + spelled + " is there");
+      for (int part = 0; part < expected[ours]; ++part)
+        if (!names.contains(part))
+          options.faults.push_back("missing     " + foreign_name(rows, ours, part) + " (part of " + ours + ")");
+      options.explained.insert(ours);
     } else if (!joinable(stored)) {
-      options.faults.push_back("wrong shape parts of " + ours + " do not fit together: " + spelled);
+      options.faults.push_back("wrong parts of " + ours + " do not fit together: " + shapes);
+      options.explained.insert(ours);
     } else {
       table[ours] = joined(stored);
       options.stored_as[ours] = spelled;

@@ -3,7 +3,6 @@
 #include <ATen/CPUGeneratorImpl.h>
 
 #include <cmath>
-#include <set>
 
 #include "core/hash.h"
 #include "core/ops.h"
@@ -15,9 +14,19 @@ struct Weights::State {
   WeightsOptions options;
   std::map<std::string, Tensor> given;
   std::vector<std::string> faults;
+
+  // "text.layer.0.bias (blocks.0.bias)": the file's spelling and ours, where they differ.
+  std::string spelled(const std::string& ours) const {
+    const auto stored = options.stored_as.find(ours);
+    std::string foreign = stored != options.stored_as.end() ? stored->second : "";
+    if (foreign.empty() && options.foreign) foreign = options.foreign(ours);
+    return foreign.empty() || foreign == ours ? ours : foreign + " (" + ours + ")";
+  }
 };
 
 namespace {
+
+constexpr std::size_t kMostFaults = 10'000;
 
 // Normal with variance 1 / fan-in, at most 0.02 of deviation for embeddings: fan-in is all but the first dimension.
 Tensor drawn(const std::string& name, at::IntArrayRef shape, Init init, std::uint64_t seed) {
@@ -65,26 +74,29 @@ Tensor Weights::get(std::string_view name, at::IntArrayRef shape, Init init) con
   if (auto found = state.given.find(full); found != state.given.end() && found->second.sizes() == shape)
     return found->second;
 
-  const auto spelled = [&] {
-    const auto foreign = state.options.stored_as.find(full);
-    return foreign == state.options.stored_as.end() || foreign->second == full ? full
-                                                                               : foreign->second + " (" + full + ")";
-  };
   Tensor tensor;
   const auto stored = state.table.find(full);
   if (stored == state.table.end()) {
-    if (!state.options.fill) state.faults.push_back("missing     " + full + " " + shape_text(shape));
+    if (!state.options.fill && !state.options.explained.contains(full))
+      state.faults.push_back("missing     " + state.spelled(full) + " " + shape_text(shape));
   } else if (at::IntArrayRef(stored->second.shape) != shape) {
-    state.faults.push_back("wrong shape " + spelled() + " " + shape_text(stored->second.shape) + ", expected " +
-                           shape_text(shape));
+    state.faults.push_back("wrong shape " + state.spelled(full) + " " + shape_text(stored->second.shape) +
+                           ", expected " + shape_text(shape));
   } else if (!at::isFloatingType(stored->second.dtype)) {
-    state.faults.push_back("wrong dtype " + spelled() + " " + std::string(at::toString(stored->second.dtype)) +
-                           ", expected a floating type");
+    state.faults.push_back("wrong dtype " + state.spelled(full) + " " +
+                           std::string(at::toString(stored->second.dtype)) + ", expected a floating type");
   } else {
     tensor = stored->second.load();
   }
-  if (!tensor.defined()) tensor = state.options.fill ? drawn(full, shape, init, state.options.seed) : at::zeros(shape);
-  tensor = placed(tensor, state.options);
+  if (!tensor.defined() && state.options.fill) tensor = drawn(full, shape, init, state.options.seed);
+  if (tensor.defined()) {
+    tensor = placed(tensor, state.options);
+  } else {
+    // A configuration that lies may ask for more than any memory holds.
+    if (state.faults.size() >= kMostFaults || byte_count(shape, sizeof(double)) < 0) finish();
+    const auto& placement = state.options.placement;
+    tensor = at::zeros({1}, at::TensorOptions(placement.dtype).device(placement.device)).expand(shape);
+  }
   state.given[full] = tensor;
   return tensor;
 }

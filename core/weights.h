@@ -1,7 +1,9 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,15 +23,18 @@ struct WeightsOptions {
   bool fill = false;             ///< names that the table lacks are drawn at random instead of being faults
   std::uint64_t seed = 0;        ///< of those; each name has its own stream, so the order of construction is free
   bool trainable = false;        ///< hand out leaf copies that require gradients
-  std::map<std::string, std::string> stored_as;  ///< our name -> the file's, for messages
-  std::vector<std::string> faults;               ///< found before, e.g. by renaming
+  std::map<std::string, std::string> stored_as;                 ///< our name -> the file's, for messages
+  std::function<std::string(const std::string& ours)> foreign;  ///< the file's name of what it lacks; null: ours
+  std::vector<std::string> faults;                              ///< found before, e.g. by renaming
+  std::set<std::string> explained;                              ///< our names that `faults` tell about already
 };
 
 /// A cursor over named tensors: models are built from it, and building is loading and shape-checking.
 ///   LayerNorm(const Weights& w, ...) : weight(w.get("weight", {dim}, Init::ones)) {}
 ///   Block(w / "blocks" / i, ...)
-/// get() never throws: faults are recorded and zeros returned, so that construction runs on and finds the rest;
-/// finish() throws one CheckpointError with every missing, misshapen and unexpected name.
+/// get() records faults and returns zeros (without memory of their own), so that construction runs on and finds the
+/// rest; finish() throws one CheckpointError with every missing, misshapen and unexpected name. Only where that would
+/// never end, after 10,000 faults or for a shape that no tensor can have, get() throws it at once.
 /// Cursors are cheap handles; all cursors from one root share their record.
 class Weights {
  public:
