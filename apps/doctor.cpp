@@ -11,9 +11,12 @@
 #include <ostream>
 #include <string_view>
 
+#include "apps/caption_output.h"
+#include "apps/models.h"
 #include "apps/run.h"
 #include "core/json.h"
 #include "core/ops.h"
+#include "fusion/model.h"
 
 namespace limn {
 
@@ -78,6 +81,13 @@ Diagnosis examine(double seconds) {
   d.read_all = measure_read_bandwidth(d.processor.threads, seconds) * 1e-9;
   d.cuda_build = at::hasCUDA();
   d.devices = cuda_devices(seconds);
+  try {
+    const std::filesystem::path folder = resolve_model("");
+    open_model(folder);
+    d.model = folder.string();
+  } catch (const CheckpointError& error) {
+    d.model_problem = error.what();
+  }
   return d;
 }
 
@@ -115,6 +125,7 @@ void print(const Diagnosis& d, std::ostream& out) {
     print_rates(d.devices[i].gflops, out);
     out << " GFLOP/s\n";
   }
+  out << "model      " << (d.model.empty() ? "the default cannot be used" : printable(d.model)) << "\n";
   const auto advice = advise(d);
   out << "\nadvice\n";
   for (const std::string& sentence : advice) out << "  - " << sentence << "\n";
@@ -147,6 +158,7 @@ Json to_json(const Diagnosis& d) {
                        {"parallel_region_ms", d.parallel_region * 1e3},
                        {"cuda_build", d.cuda_build},
                        {"cuda", devices},
+                       {"model", d.model.empty() ? Json() : Json(d.model)},
                        {"advice", Json::list(advise(d))}});
 }
 

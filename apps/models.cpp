@@ -84,6 +84,19 @@ Listed listed(const std::string& name, const fs::path& folder, const char* where
   return model;
 }
 
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value ? value : "";
+}
+
+HubEnvironment hub_environment() {
+  return {.hub_cache = environment("HF_HUB_CACHE"),
+          .legacy_hub_cache = environment("HUGGINGFACE_HUB_CACHE"),
+          .hf_home = environment("HF_HOME"),
+          .xdg_cache_home = environment("XDG_CACHE_HOME"),
+          .home = environment("HOME")};
+}
+
 std::vector<Listed> all_models() {
   std::vector<Listed> models;
   for (const fs::path& root : model_roots()) {
@@ -98,6 +111,10 @@ std::vector<Listed> all_models() {
           std::any_of(models.begin(), models.end(), [&](const Listed& model) { return model.name == name; });
       if (!hidden) models.push_back(listed(name, folder, "bundled"));
     }
+  }
+  for (const CachedModel& cached : cached_models(hub_environment())) {
+    Listed model = listed(cached.name, cached.folder, "hub cache");
+    if (!model.family.empty()) models.push_back(std::move(model));
   }
   return models;
 }
@@ -128,19 +145,6 @@ std::string join(const std::vector<std::string>& words) {
   std::string text;
   for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
   return text;
-}
-
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value ? value : "";
-}
-
-HubEnvironment hub_environment() {
-  return {.hub_cache = environment("HF_HUB_CACHE"),
-          .legacy_hub_cache = environment("HUGGINGFACE_HUB_CACHE"),
-          .hf_home = environment("HF_HOME"),
-          .xdg_cache_home = environment("XDG_CACHE_HOME"),
-          .home = environment("HOME")};
 }
 
 }  // namespace

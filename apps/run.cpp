@@ -78,6 +78,9 @@ int guarded(const std::function<int()>& command, std::ostream& notes) {
     return command();
   } catch (const OutputClosed&) {
     return exit_unwritable;
+  } catch (const Interrupted& error) {
+    say(notes, error.what());
+    return exit_interrupted;
   } catch (const UsageError& error) {
     say(notes, error.what());
     return exit_usage;

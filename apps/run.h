@@ -29,6 +29,11 @@ struct OutputClosed : Error {
   OutputClosed() : Error("standard output: its reader has gone") {}
 };
 
+/// Ctrl-C stopped a command that cannot end with what is done so far.
+struct Interrupted : Error {
+  using Error::Error;
+};
+
 /// Options that most commands share.
 struct CommonOptions {
   std::string model;  ///< folder, org/name in the hub cache, or a bundled name; "": the embedded default

@@ -91,4 +91,32 @@ fs::path find_model_folder(const std::string& model, const HubEnvironment& envir
                         (name->revision == "main" ? "" : " --revision " + name->revision));
 }
 
+std::vector<CachedModel> cached_models(const HubEnvironment& environment) {
+  std::vector<CachedModel> models;
+  const auto add = [&](const std::string& name) {
+    try {
+      const fs::path folder = find_model_folder(name, environment);
+      models.push_back({name, folder});
+      return true;
+    } catch (const Error&) {  // half a download, or a stranger's folder
+      return false;
+    }
+  };
+  constexpr std::string_view prefix = "models--";
+  std::error_code error;
+  for (fs::directory_iterator at(hub_cache_folder(environment), error), end; !error && at != end; at.increment(error)) {
+    std::string name = at->path().filename().string();
+    if (!name.starts_with(prefix)) continue;
+    name.erase(0, prefix.size());
+    if (const std::size_t slash = name.find("--"); slash != std::string::npos) name.replace(slash, 2, "/");
+    if (add(name)) continue;
+    std::error_code ignored;
+    for (fs::directory_iterator snapshot(at->path() / "snapshots", ignored), last; !ignored && snapshot != last;
+         snapshot.increment(ignored))
+      add(name + "@" + snapshot->path().filename().string());
+  }
+  std::ranges::sort(models, {}, &CachedModel::name);
+  return models;
+}
+
 }  // namespace limn

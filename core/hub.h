@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "core/error.h"
 
@@ -21,6 +22,15 @@ struct HubEnvironment {
 /// XDG_CACHE_HOME/huggingface/hub, HOME/.cache/huggingface/hub.
 /// Source: huggingface_hub/constants.py.
 std::filesystem::path hub_cache_folder(const HubEnvironment& environment);
+
+/// A model in the cache.
+struct CachedModel {
+  std::string name;  ///< as find_model_folder takes it: "org/name", or "org/name@commit" where `main` is not there
+  std::filesystem::path folder;
+};
+
+/// The models of the cache, by name. What is not readable, or no model's entry, is left out.
+std::vector<CachedModel> cached_models(const HubEnvironment& environment);
 
 /// The folder of a model given as a folder, or as `org/name` or `org/name@revision` in the hub cache (a branch, a tag
 /// or a commit; `main` unless given). An existing folder wins over a name in the cache. Nothing is downloaded.

@@ -16,7 +16,7 @@ std::vector<std::string> captions_of(const std::vector<std::filesystem::path>& p
     if (described.captions.empty()) throw InputError(described.error);
     captions[index] = described.captions.front().text;
   });
-  if (interrupted()) throw InputError("interrupted before all pictures were described; nothing was judged");
+  if (interrupted()) throw Interrupted("interrupted before all pictures were described; nothing was judged");
   return captions;
 }
 

@@ -15,5 +15,6 @@ set(ENV{CMAKE_PREFIX_PATH} "${WORK}/prefix:${TORCH}")
 run("${CMAKE_COMMAND}" -S "${CMAKE_CURRENT_LIST_DIR}" -B "${WORK}/build" -G Ninja
   "-DCMAKE_CXX_COMPILER=${CXX}" "-DCMAKE_CXX_FLAGS=${FLAGS}")
 run("${CMAKE_COMMAND}" --build "${WORK}/build")
-run("${WORK}/build/consumer")
+run("${WORK}/build/consumer" "${WORK}/prefix/share/limn/models/limn-small"
+  "${CMAKE_CURRENT_LIST_DIR}/../../photos/bicycle-by-the-sign.jpg")
 run("${WORK}/prefix/bin/limn" --help)

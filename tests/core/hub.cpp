@@ -50,6 +50,14 @@ TEST_CASE("hub: branches, tags, commits and folders are found", "[hub]") {
   CHECK(find_model_folder(snapshots.string(), environment) == snapshots);
   CHECK(find_model_folder("~/cache", environment) == cache);
 
+  add_snapshot(cache, "models--other--tagged", other);
+  fs::create_directories(cache / "models--half--downloaded");
+  fs::create_directories(cache / "datasets--org--data/snapshots" / commit);
+  std::string names;
+  for (const CachedModel& model : cached_models(environment)) names += model.name + " ";
+  CHECK(names == "gpt2 org/some.Model-1_0 other/tagged@" + other + " ");
+  CHECK(cached_models({.hub_cache = "/nowhere"}).empty());
+
   write_file(cache / "models--gpt2/refs/main", "../../elsewhere");
   CHECK_THROWS_WITH(find_model_folder("gpt2", environment),
                     (cache / "models--gpt2/refs/main").string() + ": expected the hash of a commit");
