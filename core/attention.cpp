@@ -101,7 +101,7 @@ Tensor attend(const Tensor& q_in, const Tensor& k, const Tensor& v, const Attend
     result = at::scaled_dot_product_attention(q, k, v, extra, options.dropout, square && T > 1);
   }
   if (group == 1) return result;
-  const auto ungrouped = [&](const Tensor& x) {
+  const auto ungrouped = [&, P = P, R = R, A = A, T = T](const Tensor& x) {  // clang 14 captures no bindings
     return x.view({P, A, group, T, x.size(-1)}).transpose(1, 2).reshape({R, A, T, x.size(-1)});
   };
   if (options.weights) *options.weights = ungrouped(*options.weights);
