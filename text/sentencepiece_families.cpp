@@ -17,7 +17,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::vector<std::string> text_of(const TokenizerFolder& folder, Role role) { return {folder.token(role)}; }
+// The token of a role; none where the folder and its class name none.
+std::vector<std::string> text_of(const TokenizerFolder& folder, Role role) {
+  const std::string token = folder.token(role);
+  return token.empty() ? std::vector<std::string>{} : std::vector{token};
+}
 
 /// The merges that a BPE model's pieces imply: every way to put a piece together from two others, earlier pieces first.
 std::vector<std::pair<std::string, std::string>> implied_merges(const TokenizerImpl& tokenizer) {

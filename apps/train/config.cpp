@@ -1,5 +1,7 @@
 #include "apps/train/config.h"
 
+// toml++ 3.3 asserts where a file says "[{"; without its assertions it says what is wrong, as it should.
+#define TOML_ASSERT(expression) static_cast<void>(0)
 #include <toml++/toml.h>
 #include <set>
 #include <sstream>
@@ -9,6 +11,38 @@
 namespace limn {
 
 namespace {
+
+// TOML wants ASCII outside of strings and comments, and toml++ 3.3 takes other letters there for impossible.
+void check_ascii(std::string_view text, const std::string& where) {
+  char quote = 0;
+  bool triple = false, comment = false;
+  std::size_t line = 1;
+  const auto tripled = [&](std::size_t i) { return text.substr(i, 3) == std::string(3, text[i]); };
+  for (std::size_t i = text.starts_with("\xEF\xBB\xBF") ? 3 : 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '\n') {
+      ++line;
+      comment = false;
+      if (!triple) quote = 0;
+    } else if (comment) {
+      continue;
+    } else if (quote) {
+      if (c == '\\' && quote == '"' && text.substr(i + 1, 1) != "\n") ++i;
+      if (c != quote || (triple && !tripled(i))) continue;
+      if (triple) i += 2;
+      quote = 0;
+      triple = false;
+    } else if (c == '"' || c == '\'') {
+      quote = c;
+      triple = tripled(i);
+      if (triple) i += 2;
+    } else if (static_cast<unsigned char>(c) >= 0x80) {
+      throw InputError(where + ": line " + std::to_string(line) + ": a letter outside ASCII, expected it in quotes");
+    } else {
+      comment = c == '#';
+    }
+  }
+}
 
 // One table of the file; what is not asked for by the end is an unknown key.
 class Section {
@@ -95,8 +129,10 @@ class Section {
 
 TrainConfig read_train_config(const std::filesystem::path& file) {
   toml::table root;
+  const std::string text = read_file(file);
+  check_ascii(text, file.string());
   try {
-    root = toml::parse(read_file(file), file.string());
+    root = toml::parse(text, file.string());
   } catch (const toml::parse_error& error) {
     throw InputError(file.string() + ": line " + std::to_string(error.source().begin.line) + ": " +
                      std::string(error.description()));
