@@ -8,19 +8,20 @@ namespace limn {
 
 namespace {
 
-// The file's name for ours, by the rows read backwards; names of a stacked tensor's parts are joined. `part` >= 0: of
-// that part alone. Empty where no row gives such a name.
+// The file's name for ours, by the rows read backwards: "a or b" where a tensor has several names, "q + k + v" for a
+// stacked one. `part` >= 0: of that part alone. Empty where no row gives such a name.
 std::string foreign_name(std::span<const Rename> rows, const std::string& ours, int part = -1) {
   std::string names;
   for (int wanted = std::max(part, 0), last = wanted; wanted <= last; ++wanted) {
+    std::string same;
     for (const Rename& row : rows) {
       if (row.part != wanted || *row.to == 0 || *row.from == '*') continue;
       const auto name = apply({.from = row.to, .to = row.from}, ours);
       if (!name) continue;
       if (part < 0) last = row.parts - 1;
-      names += (names.empty() ? "" : " + ") + *name;
-      break;  // others are further names of the same tensor
+      same += (same.empty() ? "" : " or ") + *name;
     }
+    names += (names.empty() ? "" : " + ") + same;
   }
   return names;
 }

@@ -189,3 +189,50 @@ TEST_CASE("Ctrl-C ends after what is done", "[cli]") {
   CHECK(text.back() == '\n');
   CHECK(read_file(err).find("interrupted; " + std::to_string(lines) + " described") != std::string::npos);
 }
+
+TEST_CASE("a second Ctrl-C ends the program at once", "[cli]") {
+  const auto ends_with = [](int signals) {
+    const pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+      prepare_process();
+      for (int i = 0; i < signals; ++i) raise(SIGINT);
+      _exit(interrupted() ? 42 : 0);
+    }
+    int status = 0;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+  };
+  CHECK(ends_with(0) == 0);
+  CHECK(ends_with(1) == 42);
+  CHECK(ends_with(2) == exit_interrupted);
+}
+
+TEST_CASE("an interrupted command that has nothing to show says so and gives 130", "[cli]") {
+  std::ostringstream notes;
+  CHECK(guarded([]() -> int { throw Interrupted("interrupted; nothing was judged"); }, notes) == exit_interrupted);
+  CHECK(notes.str() == "limn: interrupted; nothing was judged\n");
+}
+
+TEST_CASE("names of files on standard input, and a model by its name in the hub cache", "[cli]") {
+  fs::path model;
+  if (!have_model(model)) return;
+  const TemporaryFolder folder;
+  const fs::path cached = folder / "cache/models--org--tiny";
+  fs::create_directories(cached / "snapshots");
+  fs::create_directories(cached / "refs");
+  std::ofstream(cached / "refs/main") << "0123abc";
+  fs::create_directory_symlink(fs::absolute(model), cached / "snapshots/0123abc");
+  std::ofstream(folder / "names") << (model / "photo0.png").string() << "\n"
+                                  << (folder / "absent.png").string() << "\n";
+  const std::string cache = "HF_HUB_CACHE=" + quoted((folder / "cache").string()) + " ";
+  const Ran ran = shell(cache + limn_command({"caption", "-m", "org/tiny", "--files-from", "-"}) + " <" +
+                            quoted((folder / "names").string()),
+                        folder);
+  CHECK(ran.code == exit_some_failed);
+  CHECK(ran.out.rfind((model / "photo0.png").string() + "\t", 0) == 0);
+  CHECK(ran.err.find("limn: " + (folder / "absent.png").string() + ": no such file or folder\n") == 0);
+  const Ran listed = shell(cache + limn_command({"models"}), folder);
+  CHECK(listed.code == exit_done);
+  CHECK(listed.out.find("org/tiny\tblip\t") != std::string::npos);
+}

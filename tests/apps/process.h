@@ -36,7 +36,7 @@ inline Ran shell(const std::string& command, const TemporaryFolder& folder) {
 
 inline std::string limn_command(const std::vector<std::string>& words) {
   std::string command = "OMP_WAIT_POLICY=PASSIVE " + quoted(LIMN_PROGRAM);
-  for (const std::string& word : words) command += " " + quoted(word);
+  for (const std::string& word : words) command.append(" ").append(quoted(word));
   return command;
 }
 
