@@ -1,6 +1,7 @@
 #include <opencv2/core/utils/logger.hpp>
 #include <opencv2/imgcodecs.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <sstream>
 
@@ -58,23 +59,36 @@ void check_sun(const Encoded& file) {
   }
 }
 
-void check_pam(const Encoded& file) {
+// The file with its heading as OpenCV likes it.
+std::string checked_pam(const Encoded& file) {
   const std::size_t end = file.text().substr(0, 4096).find("\nENDHDR\n");
   if (end == std::string_view::npos) file.fail("is damaged: PAM without the end of its heading");
   std::istringstream words(std::string(file.text().substr(0, end)));
   std::int64_t width = 0, height = 0, depth = 0, largest = 0;
+  std::string kind;
   for (std::string word; words >> word;) {
     if (word == "WIDTH") words >> width;
     if (word == "HEIGHT") words >> height;
     if (word == "DEPTH") words >> depth;
     if (word == "MAXVAL") words >> largest;
+    if (word == "TUPLTYPE") words >> kind;
   }
   file.check_size(width, height);
-  if (depth < 1 || depth > 4 || largest < 1 || largest > 65535) file.fail("is of an unsupported kind: PAM");
-  check_rest(file, end + 8, width * height * depth * (largest > 255 ? 2 : 1));
+  constexpr std::string_view kinds[] = {"",    "BLACKANDWHITE", "GRAYSCALE", "GRAYSCALE_ALPHA",
+                                        "RGB", "RGB_ALPHA",     "CMYK",      "CMYK_ALPHA"};
+  if (depth < 1 || depth > 4 || largest < 1 || largest > 65535 ||
+      std::find(kinds, std::end(kinds), kind) == std::end(kinds))
+    file.fail("is of an unsupported kind: PAM");
+  const std::int64_t size = width * height * depth * (largest > 255 ? 2 : 1);
+  check_rest(file, end + 8, size);
+  std::ostringstream heading;
+  heading << "P7\nWIDTH " << width << "\nHEIGHT " << height << "\nDEPTH " << depth << "\nMAXVAL " << largest << '\n';
+  if (!kind.empty()) heading << "TUPLTYPE " << kind << '\n';
+  heading << "ENDHDR\n";
+  return heading.str().append(file.text().substr(end + 8, static_cast<std::size_t>(size)));
 }
 
-// The file with its heading as OpenCV likes it.
+// The same.
 std::string checked_pfm(const Encoded& file) {
   std::istringstream words(std::string(file.text().substr(0, 4096)));
   std::string kind;
@@ -163,7 +177,7 @@ Raster decode_with_opencv(const Encoded& file) {
   else if (head == "\x59\xA6\x6A\x95")
     check_sun(file);
   else if (head.starts_with("P7"))
-    check_pam(file);
+    rewritten = checked_pam(file);
   else if (head.starts_with("P"))
     rewritten = checked_pfm(file);
   else
