@@ -108,7 +108,7 @@ std::vector<CachedModel> cached_models(const HubEnvironment& environment) {
     std::string name = at->path().filename().string();
     if (!name.starts_with(prefix)) continue;
     name.erase(0, prefix.size());
-    if (const std::size_t slash = name.find("--"); slash != std::string::npos) name.replace(slash, 2, "/");
+    if (const std::size_t slash = name.find("--"); slash != std::string::npos) name.erase(slash, 1).at(slash) = '/';
     if (add(name)) continue;
     std::error_code ignored;
     for (fs::directory_iterator snapshot(at->path() / "snapshots", ignored), last; !ignored && snapshot != last;

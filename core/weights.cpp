@@ -95,7 +95,7 @@ Tensor Weights::get(std::string_view name, at::IntArrayRef shape, Init init) con
     // A configuration that lies may ask for more than any memory holds.
     if (state.faults.size() >= kMostFaults || byte_count(shape, sizeof(double)) < 0) finish();
     const auto& placement = state.options.placement;
-    tensor = at::zeros({1}, at::TensorOptions(placement.dtype).device(placement.device)).expand(shape);
+    tensor = at::zeros({}, at::TensorOptions(placement.dtype).device(placement.device)).expand(shape);
   }
   state.given[full] = tensor;
   return tensor;

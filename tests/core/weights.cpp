@@ -68,6 +68,7 @@ TEST_CASE("weights: a configuration that asks for the impossible is refused in b
   const TemporaryFolder folder;
   const TensorTable table = table_of(folder, {{"a", at::ones({1})}});
   const Weights large(table, {.what = "folder"});
+  CHECK(large.get("scalar", {}).dim() == 0);
   const std::int64_t huge = std::int64_t{1} << 29;
   CHECK(large.get("b", {huge, huge}).sizes() == at::IntArrayRef{huge, huge});  // 1 EiB, if it had memory
   CHECK_THAT(message([&] { large.get("c", {huge, huge, huge}); }), ContainsSubstring("missing     c [536870912, "));
