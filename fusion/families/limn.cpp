@@ -1,3 +1,4 @@
+#include "fusion/family_config.h"
 #include "fusion/house.h"
 #include "fusion/model.h"
 #include "fusion/normalise.h"
@@ -37,6 +38,7 @@ Model open(const std::filesystem::path& folder, const Json& json, const Placemen
   Model model{.family = "limn", .folder = folder, .placement = placement};
   model.parameters = weights.count();
   const Preprocess preprocess = read_preprocess(folder, "ViTImageProcessor");
+  check_picture_size(folder, preprocess, config.vision.image);
   const auto encode = [house](const Tensor& pixels) { return house.vision(pixels); };
   model.pictures = PictureTower{preprocess, encode, nullptr};
   const auto begin = [tokenizer, begins, first](const std::string& prompt, const std::string& language) {
