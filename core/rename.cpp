@@ -16,7 +16,9 @@ std::string foreign_name(std::span<const Rename> rows, const std::string& ours, 
     std::string same;
     for (const Rename& row : rows) {
       if (row.part != wanted || *row.to == 0 || *row.from == '*') continue;
-      const auto name = apply({.from = row.to, .to = row.from}, ours);
+      std::string from = row.from;
+      if (const std::size_t norm = from.find("{n}"); norm != from.npos) from.replace(norm, 3, "{p}");
+      const auto name = apply({.from = row.to, .to = from.c_str()}, ours);
       if (!name) continue;
       if (part < 0) last = row.parts - 1;
       same += (same.empty() ? "" : " or ") + *name;
