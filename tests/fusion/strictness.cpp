@@ -48,6 +48,13 @@ std::string refusal(const fs::path& folder, const Tensors& tensors) {
   return {};
 }
 
+// BERT's norms have older names in some files; what is missing is named as today's files would.
+std::string today(std::string name) {
+  for (const auto& [old, now] : {std::pair{".gamma", ".weight"}, {".beta", ".bias"}})
+    if (name.ends_with(old)) name.replace(name.rfind('.'), name.npos, now);
+  return name;
+}
+
 // A tied tensor may be stored under several names: one that is gone is not missed.
 bool has_twin(const Tensors& tensors, const std::string& name) {
   const Tensor& tensor = tensors.at(name);
@@ -86,7 +93,7 @@ TEST_CASE("families: one weight removed, renamed, reshaped, retyped or added is 
       // BERT's heads for training, which a sentence encoder leaves out, are dropped on purpose.
       if (name.starts_with("cls.") && changed(name, {}).empty()) continue;
       if (!has_twin(tensors, name))
-        CHECK_THAT(changed(name, {}), ContainsSubstring("missing     ") && ContainsSubstring(name));
+        CHECK_THAT(changed(name, {}), ContainsSubstring("missing     ") && ContainsSubstring(today(name)));
       CHECK_THAT(changed(name + "_", tensor), ContainsSubstring("unexpected  " + name + "_ "));
       CHECK_THAT(changed(name, tensor.unsqueeze(-1)), ContainsSubstring(name + " "));
       CHECK_THAT(changed(name, tensor.to(at::kInt)), ContainsSubstring(name + " "));
