@@ -90,6 +90,7 @@ int main(int argc, char* argv[]) {
   add_search(app, action);
   add_dedupe(app, action);
   add_stylize(app, action);
+  add_serve(app, action);
   add_evaluate(app, action);
   add_train(app, action);
   add_models(app, action);

@@ -1,11 +1,10 @@
 #include "vision/image.h"
 
-#include <opencv2/imgcodecs.hpp>
-
 #include <algorithm>
 
 #include "core/files.h"
 #include "core/ops.h"
+#include "vision/encode.h"
 #include "vision/raster.h"
 
 namespace limn {
@@ -85,13 +84,9 @@ void write_image(const std::filesystem::path& path, const Tensor& pixels) {
   std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return std::tolower(c); });
   if (ending != ".png" && ending != ".jpg" && ending != ".jpeg")
     throw InputError(path.string() + ": name: got the ending \"" + ending + "\", expected .png, .jpg or .jpeg");
-  const Tensor bgr = pixels.to(at::kCPU).flip({2}).contiguous();  // OpenCV's order
-  const cv::Mat mat(static_cast<int>(H), static_cast<int>(W), CV_8UC3, bgr.data_ptr());
-  std::vector<std::uint8_t> bytes;
-  const std::vector<int> parameters = ending == ".png" ? std::vector<int>{cv::IMWRITE_PNG_COMPRESSION, 6}
-                                                       : std::vector<int>{cv::IMWRITE_JPEG_QUALITY, 95};
-  if (!cv::imencode(ending, mat, bytes, parameters)) throw WriteError(path.string() + ": picture: cannot be encoded");
-  write_file(path, std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+  const std::string bytes = encode_image(pixels, ending);
+  if (bytes.empty()) throw WriteError(path.string() + ": picture: cannot be encoded");
+  write_file(path, bytes);
 }
 
 }  // namespace limn

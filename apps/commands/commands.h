@@ -47,6 +47,7 @@ void add_embed(CLI::App& app, Action& action);
 void add_index(CLI::App& app, Action& action);
 void add_search(CLI::App& app, Action& action);
 void add_dedupe(CLI::App& app, Action& action);
+void add_serve(CLI::App& app, Action& action);
 void add_evaluate(CLI::App& app, Action& action);
 void add_train(CLI::App& app, Action& action);
 void add_models(CLI::App& app, Action& action);

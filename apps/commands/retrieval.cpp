@@ -1,6 +1,7 @@
 #include "apps/commands/commands.h"
 #include "apps/index.h"
 #include "apps/search.h"
+#include "apps/serve.h"
 
 namespace limn {
 
@@ -115,6 +116,23 @@ void add_dedupe(CLI::App& app, Action& action) {
       return dedupe_index(*options, std::cout, std::cerr);
     };
   });
+}
+
+void add_serve(CLI::App& app, Action& action) {
+  auto options = std::make_shared<ServeOptions>();
+  CLI::App* command = app.add_subcommand("serve", "A local web page that searches an index");
+  command->add_option("index", options->file, "what limn index made")->required()->type_name("FILE");
+  const Group group{*command, "Address"};
+  group.setting("--host", options->host, "ADDRESS", "where it listens; others than 127.0.0.1 let other machines in");
+  group.setting("--port", options->port, "N", "0: any that is free")->check(CLI::Range(0, 65535));
+  group.option("--rerank-model", options->rerank_model, "MODEL", "a model with a matching head (default: the index's)");
+  group.option("--caption-model", options->caption_model, "MODEL",
+               "describes pictures that are dropped (default: the index's where it can, else limn-small)");
+  add_model_options(*command, options->common);
+  add_notes_options(*command, options->common);
+  command->footer(
+      "Example:\n  limn serve photos.idx\n\nPrints its address; Ctrl-C ends it. The same as JSON: docs/index.md.");
+  command->callback([=, &action] { action = [=] { return serve_index(*options, std::cout, std::cerr); }; });
 }
 
 }  // namespace limn

@@ -1,0 +1,406 @@
+#include "apps/serve.h"
+
+#include <httplib.h>
+
+#include <charconv>
+#include <list>
+#include <mutex>
+#include <ostream>
+#include <thread>
+
+#include "apps/models.h"
+#include "apps/serve_page.h"
+#include "core/json.h"
+#include "core/ops.h"
+#include "vision/drawing.h"
+#include "vision/encode.h"
+#include "vision/image.h"
+
+namespace limn {
+
+namespace {
+
+namespace fs = std::filesystem;
+using httplib::Request;
+using httplib::Response;
+
+constexpr std::size_t kLongest = 2000;         // characters of a query
+constexpr std::int64_t kMost = 1000;           // pictures of an answer
+constexpr std::size_t kUpload = 64 << 20;      // bytes of a picture that is dropped
+constexpr std::size_t kThumbnails = 64 << 20;  // bytes of thumbnails that are kept
+constexpr const char* kLines = "application/x-ndjson";
+
+/// What is wrong with a request.
+struct BadRequest : Error {
+  using Error::Error;
+};
+struct NotFound : Error {
+  using Error::Error;
+};
+
+std::int64_t whole_number(const std::string& text, const char* name, std::int64_t least, std::int64_t most) {
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value < least || value > most)
+    throw BadRequest(std::string(name) + ": expected a whole number from " + std::to_string(least) + " to " +
+                     std::to_string(most));
+  return value;
+}
+
+std::vector<std::string> values_of(const Request& request, const char* name) {
+  std::vector<std::string> all;
+  for (std::size_t i = 0; i < request.get_param_value_count(name); ++i) {
+    std::string value = request.get_param_value(name, i);
+    if (value.size() > kLongest) throw BadRequest(std::string(name) + ": is too long");
+    if (value.find_first_not_of(" \t\r\n") != std::string::npos) all.push_back(std::move(value));
+  }
+  return all;
+}
+
+Image picture_of(const Request& request) {
+  if (request.body.empty()) throw BadRequest("expected a picture as the request's body");
+  return decode({reinterpret_cast<const std::uint8_t*>(request.body.data()), request.body.size()}, "the picture");
+}
+
+/// What browsers show as it is.
+const char* type_of(std::string_view file) {
+  if (file.starts_with("\xFF\xD8\xFF")) return "image/jpeg";
+  if (file.starts_with("\x89PNG\r\n")) return "image/png";
+  if (file.starts_with("GIF8")) return "image/gif";
+  if (file.starts_with("RIFF") && file.substr(8, 4) == "WEBP") return "image/webp";
+  return nullptr;
+}
+
+/// The last thumbnails that were asked for.
+class Thumbnails {
+ public:
+  std::string get(std::int64_t key, const std::function<std::string()>& make) {
+    {
+      const std::lock_guard lock(mutex_);
+      for (auto at = kept_.begin(); at != kept_.end(); ++at)
+        if (at->first == key) {
+          kept_.splice(kept_.begin(), kept_, at);
+          return kept_.front().second;
+        }
+    }
+    std::string made = make();
+    const std::lock_guard lock(mutex_);
+    bytes_ += made.size();
+    kept_.emplace_front(key, made);
+    for (; bytes_ > kThumbnails; kept_.pop_back()) bytes_ -= kept_.back().second.size();
+    return made;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::list<std::pair<std::int64_t, std::string>> kept_;
+  std::size_t bytes_ = 0;
+};
+
+Json json_of(const Retrieved& found, std::size_t rank) {
+  Json line = Json::object({{"rank", static_cast<std::int64_t>(rank)},
+                            {"id", found.picture},
+                            {"path", found.path},
+                            {"similarity", static_cast<double>(found.similarity)},
+                            {"score", found.score},
+                            {"match", found.match ? Json(*found.match) : Json()}});
+  if (!found.caption.empty()) line.set("caption", found.caption);
+  return line;
+}
+
+}  // namespace
+
+struct Server::State {
+  Retriever& retriever;
+  ServeOptions options;
+  Describe describe;
+  httplib::Server server;
+  std::mutex model;  ///< one request computes at a time
+  Thumbnails thumbnails;
+  int port = 0;
+
+  State(Retriever& given, const ServeOptions& wishes, Describe describes)
+      : retriever(given), options(wishes), describe(std::move(describes)) {
+    server.set_payload_max_length(kUpload);
+    server.set_read_timeout(10);
+    server.set_write_timeout(30);
+    server.set_keep_alive_timeout(5);
+    server.set_tcp_nodelay(true);
+    server.set_default_headers({{"X-Content-Type-Options", "nosniff"},
+                                {"Content-Security-Policy",
+                                 "default-src 'self'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+                                 "img-src 'self' blob:; frame-ancestors 'none'"}});
+    server.set_pre_routing_handler([this](const Request& request, Response& response) {
+      if (ours(request)) return httplib::Server::HandlerResponse::Unhandled;
+      fail(response, 403, "requests of other sites' pages are not answered");
+      return httplib::Server::HandlerResponse::Handled;
+    });
+    server.set_exception_handler(
+        [this](const Request&, Response& response, std::exception_ptr error) { answer_error(response, error); });
+    server.set_error_handler([this](const Request&, Response& response) {
+      if (response.body.empty())
+        fail(response, response.status,
+             response.status == 404 ? "there is no such page" : "the request cannot be answered");
+    });
+    add_pages();
+  }
+
+  static void fail(Response& response, int status, const std::string& what) {
+    response.status = status;
+    response.set_content(Json::object({{"error", what}}).dump() + "\n", "application/json");
+  }
+
+  static void answer_error(Response& response, const std::exception_ptr& error) {
+    try {
+      std::rethrow_exception(error);
+    } catch (const NotFound& fault) {
+      fail(response, 404, fault.what());
+    } catch (const Error& fault) {
+      fail(response, 400, fault.what());
+    } catch (const std::exception&) {
+      fail(response, 500, "internal error");
+    } catch (...) {
+      fail(response, 500, "internal error");
+    }
+  }
+
+  /// Against pages of other sites that send requests here, and against names that are made to point here.
+  bool ours(const Request& request) const {
+    const std::string host = request.get_header_value("Host");
+    const std::string name =
+        host.substr(0, host.rfind(':') == std::string::npos || host.back() == ']' ? host.npos : host.rfind(':'));
+    const bool local = name == "127.0.0.1" || name == "localhost" || name == "[::1]" || name == options.host;
+    if (!local && options.host != "0.0.0.0" && options.host != "::") return false;
+    const std::string origin = request.get_header_value("Origin");
+    return origin.empty() || origin == "http://" + host;
+  }
+
+  void add_pages() {
+    server.Get(
+        "/", [](const Request&, Response& response) { response.set_content(kServePage, "text/html; charset=utf-8"); });
+    server.Get("/favicon.ico", [](const Request&, Response& response) { response.status = 204; });
+    server.Get("/api/info", [this](const Request&, Response& response) { info(response); });
+    server.Get("/api/search", [this](const Request& request, Response& response) { search(request, response, {}); });
+    server.Post("/api/search",
+                [this](const Request& request, Response& response) { search(request, response, picture_of(request)); });
+    server.Post("/api/describe", [this](const Request& request, Response& response) { captions(request, response); });
+    server.Post("/api/match", [this](const Request& request, Response& response) { match(request, response); });
+    server.Get(R"(/picture/(\d{1,18}))",
+               [this](const Request& request, Response& response) { picture(request, response); });
+    server.Get(R"(/thumbnail/(\d{1,18}))",
+               [this](const Request& request, Response& response) { thumbnail(request, response); });
+  }
+
+  const IndexEntry& entry_of(std::int64_t number) const {
+    const IndexContent& content = retriever.index().content();
+    if (number < 0 || number >= static_cast<std::int64_t>(content.entries.size()) ||
+        !content.alive[static_cast<std::size_t>(number)])
+      throw NotFound("the index has no such picture");
+    return content.entries[static_cast<std::size_t>(number)];
+  }
+
+  void info(Response& response) {
+    const IndexContent& content = retriever.index().content();
+    const std::lock_guard lock(model);
+    const IndexModel& opened = retriever.model();
+    response.set_content(Json::object({{"index", retriever.file().string()},
+                                       {"pictures", retriever.index().live()},
+                                       {"model", opened.name},
+                                       {"captions", !content.captions.empty()},
+                                       {"match", opened.model->matcher.has_value() || !options.rerank_model.empty()},
+                                       {"describe", describe != nullptr}})
+                                 .dump() +
+                             "\n",
+                         "application/json");
+  }
+
+  void search(const Request& request, Response& response, const std::optional<Image>& dropped) {
+    RetrieveQuery query{values_of(request, "q"), {}, values_of(request, "not")};
+    RetrieveFilter filter{values_of(request, "path"), request.get_param_value("after"),
+                          request.get_param_value("before")};
+    RetrieveLimits limits;
+    if (request.has_param("k")) limits.count = whole_number(request.get_param_value("k"), "k", 1, kMost);
+    if (request.has_param("rerank"))
+      limits.rerank = whole_number(request.get_param_value("rerank"), "rerank", 0, kMost);
+    std::vector<std::int64_t> like;
+    for (const std::string& id : values_of(request, "like")) like.push_back(whole_number(id, "like", 0, INT64_MAX));
+    for (const std::int64_t id : like) entry_of(id);
+
+    auto found = std::make_shared<std::vector<Retrieved>>();
+    std::vector<std::string> notes;
+    {
+      const std::lock_guard lock(model);
+      std::vector<QueryTerm> terms;
+      if (!query.words.empty() || (like.empty() && !dropped))
+        terms = retriever.terms(query, notes);
+      else if (!query.without.empty())
+        throw BadRequest("not: needs words, too");
+      for (const std::int64_t id : like) terms.push_back({retriever.index().embedding(id)});
+      if (dropped) {
+        const Embedder& embedder = *retriever.model().model->embedder;
+        terms.push_back({embedder.pictures(embedder.preprocess(*dropped).unsqueeze(0))[0]});
+      }
+      std::optional<std::int64_t> except;
+      if (like.size() == 1) except = like[0];
+      *found = retriever.find(terms, filter, limits, except);
+      if (limits.rerank > 0 && !query.words.empty()) retriever.matcher();
+    }
+    stream(response, found, query, limits, notes);
+  }
+
+  /// The pictures at once; then, where they are read anew together with the words, what comes of that.
+  void stream(Response& response, const std::shared_ptr<std::vector<Retrieved>>& found, const RetrieveQuery& query,
+              const RetrieveLimits& limits, const std::vector<std::string>& notes) {
+    response.set_chunked_content_provider(
+        kLines, [this, found, query, limits, notes](std::size_t, httplib::DataSink& sink) {
+          const auto put = [&sink](const std::string& lines) { return sink.write(lines.data(), lines.size()); };
+          std::string lines;
+          for (const std::string& note : notes) lines += Json::object({{"note", note}}).dump() + "\n";
+          const auto count = std::min(found->size(), static_cast<std::size_t>(limits.count));
+          for (std::size_t i = 0; i < count; ++i) lines += json_of((*found)[i], i + 1).dump() + "\n";
+          bool connected = put(lines);
+          if (connected && limits.rerank > 0 && !query.words.empty() && !found->empty()) try {
+              const std::lock_guard lock(model);
+              retriever.rerank(*found, query.words, limits, options.common, [](std::int64_t) {});
+              lines = Json::object({{"reranked", true}}).dump() + "\n";
+              for (std::size_t i = 0; i < count; ++i) lines += json_of((*found)[i], i + 1).dump() + "\n";
+              connected = put(lines);
+            } catch (const Error& error) {
+              connected = put(Json::object({{"error", error.what()}}).dump() + "\n");
+            }
+          sink.done();
+          return connected;
+        });
+  }
+
+  void captions(const Request& request, Response& response) {
+    if (!describe) throw BadRequest("no model here describes pictures");
+    const Image image = picture_of(request);
+    Json list = Json::array();
+    const std::lock_guard lock(model);
+    for (const auto& [language, caption] : describe(image))
+      list.push(Json::object({{"language", language}, {"caption", caption}}));
+    response.set_content(Json::object({{"captions", list}}).dump() + "\n", "application/json");
+  }
+
+  void match(const Request& request, Response& response) {
+    const std::vector<std::string> texts = values_of(request, "text");
+    if (texts.empty() || texts.size() > 100) throw BadRequest("text: expected 1 to 100 texts");
+    const Image image = picture_of(request);
+    const std::lock_guard lock(model);
+    const Embedder& embedder = *retriever.model().model->embedder;
+    if (!embedder.text) throw BadRequest("the model " + retriever.model().name + " reads no texts");
+    const Tensor picture = embedder.pictures(embedder.preprocess(image).unsqueeze(0));  // [1 E]
+    const Tensor similarity = at::matmul(embedder.texts(texts), picture[0]);            // [T]
+    Tensor fits;
+    if (retriever.model().model->matcher || !options.rerank_model.empty()) {
+      const Matcher& matcher = retriever.matcher();
+      fits = matcher(matcher.tokens(matcher.preprocess(image).unsqueeze(0)), texts)[0];  // [T]
+    }
+    Json list = Json::array();
+    for (std::int64_t t = 0; t < similarity.size(0); ++t)
+      list.push(Json::object({{"text", texts[static_cast<std::size_t>(t)]},
+                              {"match", fits.defined() ? Json(fits[t].item<double>()) : Json()},
+                              {"similarity", similarity[t].item<double>()}}));
+    response.set_content(Json::object({{"results", list}}).dump() + "\n", "application/json");
+  }
+
+  void picture(const Request& request, Response& response) {
+    const IndexEntry& entry = entry_of(std::stoll(request.matches[1].str()));
+    std::string bytes;
+    try {
+      bytes = read_file(entry.path);
+    } catch (const InputError&) {
+      throw NotFound("the picture's file is gone");
+    }
+    if (const char* type = type_of(bytes)) return response.set_content(bytes, type);
+    const Image image = decode({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, "the picture");
+    response.set_content(encode_image(image.pixels, ".jpg", 90), "image/jpeg");
+  }
+
+  void thumbnail(const Request& request, Response& response) {
+    const std::int64_t number = std::stoll(request.matches[1].str());
+    const IndexEntry& entry = entry_of(number);
+    try {
+      const std::string bytes =
+          thumbnails.get(number, [&] { return encode_image(fitted(read_image(entry.path), 320), ".jpg", 85); });
+      response.set_header("Cache-Control", "max-age=600");
+      response.set_content(bytes, "image/jpeg");
+    } catch (const InputError&) {
+      throw NotFound("the picture cannot be read");
+    }
+  }
+};
+
+Server::Server(Retriever& retriever, const ServeOptions& options, Describe describe)
+    : state_(std::make_unique<State>(retriever, options, std::move(describe))) {}
+Server::~Server() = default;
+
+int Server::bind() {
+  const ServeOptions& options = state_->options;
+  const bool taken = options.port == 0 ? (state_->port = state_->server.bind_to_any_port(options.host)) > 0
+                                       : state_->server.bind_to_port(options.host, state_->port = options.port);
+  if (!taken)
+    throw InputError("cannot listen on " + options.host + ":" + std::to_string(options.port) +
+                     ": the address is in use, not this machine's, or not permitted; --port names another");
+  return state_->port;
+}
+
+void Server::run() {
+  if (!state_->server.listen_after_bind()) throw InputError("the server stopped: it cannot take connections");
+}
+
+void Server::stop() { state_->server.stop(); }
+
+namespace {
+
+Server::Describe describer(const ServeOptions& options, const IndexModel& model) {
+  std::shared_ptr<const Model> opened = model.model;
+  if (!options.caption_model.empty() || !opened->captioner) try {
+      opened = std::make_shared<Model>(open_model(resolve_model(options.caption_model), placement_of(options.common)));
+    } catch (const Error&) {
+      if (!options.caption_model.empty()) throw;
+      return nullptr;
+    }
+  if (!opened->captioner) return nullptr;
+  return [opened](const Image& image) {
+    const Captioner& captioner = *opened->captioner;
+    std::vector<std::pair<std::string, std::string>> all;
+    for (const std::string& language :
+         captioner.languages.empty() ? std::vector<std::string>{""} : captioner.languages) {
+      const CaptionRequest request{.language = language, .generate = captioner.defaults};
+      for (const Caption& caption : captioner(captioner.preprocess(image).unsqueeze(0), request)[0])
+        all.emplace_back(language.empty() ? "en" : language, caption.text);
+    }
+    return all;
+  };
+}
+
+}  // namespace
+
+int serve_index(const ServeOptions& options, std::ostream& out, std::ostream& notes) {
+  Retriever retriever = open_retriever(options.file, options.common, options.rerank_model);
+  Server server(retriever, options, describer(options, retriever.model()));
+  const int port = server.bind();
+  if (options.host != "127.0.0.1" && options.host != "localhost" && !options.common.quiet)
+    notes << "limn: anyone who reaches " << options.host << " can search this index and see its pictures\n";
+  out << "http://" << options.host << ":" << port << "/\n";
+  flush_results(out);
+  std::atomic<bool> ended = false;
+  std::thread watch([&] {
+    while (!interrupted() && !ended) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    server.stop();
+  });
+  try {
+    server.run();
+  } catch (...) {
+    ended = true;
+    watch.join();
+    throw;
+  }
+  ended = true;
+  watch.join();
+  return exit_done;
+}
+
+}  // namespace limn

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <iosfwd>
+#include <memory>
+#include <string>
+
+#include "apps/retriever.h"
+
+namespace limn {
+
+struct ServeOptions {
+  CommonOptions common;
+  std::filesystem::path file;  ///< the index
+  std::string host = "127.0.0.1";
+  int port = 8765;  ///< 0: any that is free
+  std::string rerank_model;
+  std::string caption_model;  ///< describes pictures that are dropped; "": the index's where it can, else the default
+};
+
+/// A local page for an index, and the same as JSON (docs/index.md). Only the page itself and pictures of the index are
+/// served, by number; requests of other sites' pages are refused.
+class Server {
+ public:
+  /// @param retriever  not owned
+  /// @param describe   captions of a picture by language; null: no captions
+  using Describe = std::function<std::vector<std::pair<std::string, std::string>>(const Image& image)>;
+  Server(Retriever& retriever, const ServeOptions& options, Describe describe);
+  ~Server();
+
+  /// Takes the address. @return the port @throws InputError where it is not to be had
+  int bind();
+  /// Answers until stop(). @throws InputError
+  void run();
+  void stop();  ///< callable from any thread
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// Serves until Ctrl-C. @return an ExitCode
+int serve_index(const ServeOptions& options, std::ostream& out, std::ostream& notes);
+
+}  // namespace limn

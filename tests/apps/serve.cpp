@@ -1,0 +1,186 @@
+#include "apps/serve.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <random>
+#include <thread>
+
+#include "tests/apps/colour_world.h"
+#include "tests/catch.h"
+
+using namespace limn;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// An index behind a server on a port of its own.
+struct Served {
+  World world;
+  std::unique_ptr<Retriever> retriever;
+  std::unique_ptr<Server> server;
+  std::thread thread;
+  int port = 0;
+
+  Served() {
+    world.index();
+    ServeOptions options;
+    options.port = 0;
+    retriever = std::make_unique<Retriever>(world.file, [](const std::string&) { return fake_model(); });
+    server = std::make_unique<Server>(*retriever, options, [](const Image& image) {
+      return std::vector<std::pair<std::string, std::string>>{{"en", std::to_string(image.width) + " wide"}};
+    });
+    port = server->bind();
+    thread = std::thread([this] { server->run(); });
+  }
+  ~Served() {
+    server->stop();
+    thread.join();
+  }
+
+  /// Sends bytes, and gives all that comes back until the connection is closed.
+  std::string exchange(const std::string& bytes) const {
+    const int connection = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const timeval patience{5, 0};
+    setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<std::uint16_t>(port));
+    inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
+    std::string answer;
+    bool connected = false;
+    for (int attempt = 0; attempt < 100 && !connected; ++attempt) {
+      connected = connect(connection, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+      if (!connected) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    REQUIRE(connected);
+    for (std::size_t sent = 0; sent < bytes.size();) {
+      const ssize_t count = send(connection, bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
+      if (count <= 0) break;
+      sent += static_cast<std::size_t>(count);
+    }
+    shutdown(connection, SHUT_WR);
+    char part[4096];
+    for (ssize_t count; (count = recv(connection, part, sizeof part, 0)) > 0;)
+      answer.append(part, static_cast<std::size_t>(count));
+    close(connection);
+    return answer;
+  }
+
+  std::string ask(const std::string& line, const std::string& body = {}, const std::string& headers = {}) const {
+    return exchange(line + " HTTP/1.1\r\nHost: localhost:" + std::to_string(port) + "\r\nConnection: close\r\n" +
+                    headers + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+  }
+};
+
+int status_of(const std::string& answer) { return answer.size() < 12 ? 0 : std::stoi(answer.substr(9, 3)); }
+
+/// The JSON of an answer's first result line; chunk lengths stand between.
+Json first_of(const std::string& answer) {
+  const std::size_t begin = answer.find("\n{", answer.find("\r\n\r\n") - 2);
+  REQUIRE(begin != std::string::npos);
+  return Json::parse(answer.substr(begin + 1, answer.find('\n', begin + 1) - begin - 1), "answer");
+}
+
+}  // namespace
+
+TEST_CASE("serve: page, search, more like this, dropped pictures", "[apps][serve]") {
+  const Served served;
+  CHECK_THAT(served.ask("GET /"), ContainsSubstring("<title>Limn</title>"));
+  CHECK(first_of(served.ask("GET /api/info"))["pictures"].integer() == 4);
+  const Json red = first_of(served.ask("GET /api/search?q=red&k=2"));
+  CHECK_THAT(red["path"].text(), ContainsSubstring("red.png"));
+  CHECK(red["rank"].integer() == 1);
+  CHECK(red["match"].is_null());
+  CHECK_THAT(served.ask("GET /api/search?q=red&rerank=4"), ContainsSubstring("{\"reranked\":true}"));
+  const std::string id = std::to_string(red["id"].integer());
+  CHECK_THAT(served.ask("GET /api/search?like=" + id), !ContainsSubstring("red.png"));
+  CHECK_THAT(served.ask("GET /picture/" + id), ContainsSubstring("Content-Type: image/png"));
+  CHECK_THAT(served.ask("GET /thumbnail/" + id), ContainsSubstring("Content-Type: image/jpeg"));
+  CHECK_THAT(served.ask("GET /thumbnail/" + id), ContainsSubstring("Content-Type: image/jpeg"));
+  const std::string blue = read_file(served.world.photos / "deep/blue.png");
+  CHECK_THAT(first_of(served.ask("POST /api/search?k=1", blue))["path"].text(), ContainsSubstring("blue.png"));
+  CHECK_THAT(served.ask("POST /api/describe", blue), ContainsSubstring("24 wide"));
+  const Json fit = first_of(served.ask("POST /api/match?text=blue&text=red", blue))["results"];
+  CHECK(fit[0]["match"].number() > fit[1]["match"].number());
+  CHECK(fit[0]["similarity"].number() > fit[1]["similarity"].number());
+}
+
+TEST_CASE("serve: what it does not answer", "[apps][serve]") {
+  const Served served;
+  const auto status = [&](const std::string& line, const std::string& body = {}, const std::string& headers = {}) {
+    return status_of(served.ask(line, body, headers));
+  };
+  CHECK(status("GET /api/search") == 400);
+  CHECK(status("GET /api/search?q=%20") == 400);
+  CHECK(status("GET /api/search?q=red&k=0") == 400);
+  CHECK(status("GET /api/search?q=red&k=99999999999999999999") == 400);
+  CHECK(status("GET /api/search?q=red&after=May") == 400);
+  CHECK(status("GET /api/search?like=9") == 404);
+  CHECK(status("GET /api/search?q=" + std::string(3000, 'a')) == 400);
+  CHECK(status("GET /picture/4") == 404);
+  CHECK(status("GET /picture/999999999999999999") == 404);
+  CHECK(status("GET /picture/-1") == 404);
+  CHECK(status("GET /picture/../../etc/passwd") == 404);
+  CHECK(status("POST /api/search", "no picture") == 400);
+  CHECK(status("POST /api/describe") == 400);
+  CHECK(status("POST /api/match", "x") == 400);
+  CHECK(status("DELETE /") == 404);
+  CHECK(status("GET /", {}, "Origin: http://elsewhere.example\r\n") == 403);
+  CHECK(status_of(served.exchange("GET / HTTP/1.1\r\nHost: elsewhere.example\r\nConnection: close\r\n\r\n")) == 403);
+  fs::remove(served.world.photos / "red.png");
+  for (int id = 0; id < 4; ++id) {
+    const int code = status("GET /picture/" + std::to_string(id));
+    CHECK((code == 200 || code == 404));
+  }
+  ServeOptions second;
+  second.port = served.port;
+  Server other(*served.retriever, second, nullptr);
+  CHECK_THROWS_WITH(other.bind(), ContainsSubstring("cannot listen on 127.0.0.1:" + std::to_string(served.port)));
+}
+
+TEST_CASE("serve: a thousand malformed requests", "[apps][serve]") {
+  const Served served;
+  std::ofstream(served.world.folder / "secret.txt") << "the secret words";
+  const std::string secret = (served.world.folder / "secret.txt").string();
+  const std::vector<std::string> seeds = {
+      "GET " + secret + " HTTP/1.1\r\nHost: localhost\r\n\r\n",
+      "GET /picture/..%2f..%2fsecret.txt HTTP/1.1\r\nHost: localhost\r\n\r\n",
+      "GET /picture/0/../../" + secret + " HTTP/1.1\r\nHost: localhost\r\n\r\n",
+      "GET file://" + secret + " HTTP/1.1\r\nHost: localhost\r\n\r\n",
+      "GET /%2e%2e/%2e%2e" + secret + " HTTP/1.1\r\nHost: localhost\r\n\r\n",
+      "GET /thumbnail/0%00" + secret + " HTTP/1.1\r\nHost: localhost\r\n\r\n",
+      "POST /api/match?text=red HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\nshort",
+      "POST /api/search HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFF\r\nx",
+      "POST /api/search HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n",
+      "POST /api/describe HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; "
+      "boundary=\r\nContent-Length: 9\r\n\r\n--\r\n--\r\nx",
+      "GET /api/search?q=%ff%fe%80&k=1 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+      "GET /api/search?q=red&k=1 HTTP/1.1\r\nHost: localhost\r\nRange: bytes=5-1\r\n\r\n",
+      "GET /picture/0 HTTP/1.1\r\nHost: localhost\r\nRange: bytes=99999999999999999999-\r\n\r\n",
+      "GET / HTTP/9.9\r\n\r\n",
+      std::string("\0\0\0\0", 4),
+      "GET /" + std::string(20000, 'a') + " HTTP/1.1\r\n\r\n",
+      "GET / HTTP/1.1\r\n" + std::string(300, 'x') + "\r\n\r\n"};
+  std::mt19937 random(1);
+  int answered = 0;
+  for (int i = 0; i < 1000; ++i) {
+    std::string bytes = seeds[static_cast<std::size_t>(i) % seeds.size()];
+    for (std::uint32_t n = i < static_cast<int>(seeds.size()) ? 0 : random() % 6; n > 0; --n) {
+      const std::size_t at = random() % bytes.size();
+      if (random() % 3 == 0)
+        bytes.erase(at, 1 + random() % 8);
+      else
+        bytes[at] = static_cast<char>(random());
+      if (bytes.empty()) bytes = "\n";
+    }
+    const std::string answer = served.exchange(bytes);
+    REQUIRE(answer.find("the secret words") == std::string::npos);
+    answered += !answer.empty();
+  }
+  CHECK(answered > 100);
+  CHECK_THAT(first_of(served.ask("GET /api/search?q=red&k=1"))["path"].text(), ContainsSubstring("red.png"));
+}
