@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "apps/models.h"
+#include "apps/search.h"
 #include "apps/serve_page.h"
 #include "core/json.h"
 #include "core/ops.h"
@@ -126,6 +127,10 @@ struct Server::State {
     server.set_write_timeout(30);
     server.set_keep_alive_timeout(5);
     server.set_tcp_nodelay(true);
+    server.set_socket_options([](auto listener) {  // the library's own would let two servers share a port
+      const int yes = 1;
+      setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    });
     server.set_default_headers({{"X-Content-Type-Options", "nosniff"},
                                 {"Content-Security-Policy",
                                  "default-src 'self'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
@@ -368,7 +373,9 @@ Server::Describe describer(const ServeOptions& options, const IndexModel& model)
     std::vector<std::pair<std::string, std::string>> all;
     for (const std::string& language :
          captioner.languages.empty() ? std::vector<std::string>{""} : captioner.languages) {
-      const CaptionRequest request{.language = language, .generate = captioner.defaults};
+      CaptionRequest request;
+      request.language = language;
+      request.generate = captioner.defaults;
       for (const Caption& caption : captioner(captioner.preprocess(image).unsqueeze(0), request)[0])
         all.emplace_back(language.empty() ? "en" : language, caption.text);
     }

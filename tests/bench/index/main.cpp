@@ -3,6 +3,8 @@
 #include <faiss/IndexScalarQuantizer.h>
 #include <sys/resource.h>
 
+#include <ATen/Parallel.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
