@@ -159,7 +159,7 @@ int ask(const AskOptions& options, std::istream& in, std::ostream& out, std::ost
                                          .dump() +
                                      "\n"
                                : prefix(paths[b], single) + printable(answer.text) +
-                                     (scores ? "\t" + figure(answer.score) : "") + "\n");
+                                     (scores ? std::string("\t").append(figure(answer.score)) : "") + "\n");
       }
       return records;
     };
