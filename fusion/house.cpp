@@ -61,6 +61,8 @@ HouseConfig read_house_config(const Json& config) {
             .final_norm = true,
             .head = Head::tied};
   c.contrast = root.integer("contrast_dim", 0);
+  c.match_mlp = root.integer("match_mlp", 0);
+  if (c.match_mlp && !c.contrast) root.fault("match_mlp", "needs contrast_dim");
   if (c.vision.heads && c.vision.dim % c.vision.heads) vision.fault("heads", "do not divide dim");
   if (c.text.heads && c.text.dim % c.text.heads) text.fault("heads", "do not divide dim");
   if (config["languages"].is_array())
@@ -95,6 +97,7 @@ Json house_config_json(const HouseConfig& c) {
                        {"vision", vision},
                        {"text", text},
                        {"contrast_dim", c.contrast},
+                       {"match_mlp", c.match_mlp},
                        {"languages", Json::list(c.languages)},
                        {"beams", c.beams},
                        {"length_penalty", c.length_penalty},
@@ -103,10 +106,30 @@ Json house_config_json(const HouseConfig& c) {
 
 HouseModel::HouseModel(const Weights& w, const Weights& stem, const HouseConfig& c)
     : config(c), vision(w / "vision", stem, c.vision), text(w / "text", c.text) {
-  if (c.contrast == 0) return;
-  image_projection.emplace(w / "image_projection", c.vision.dim, c.contrast, false);
-  text_projection.emplace(w / "text_projection", c.text.dim, c.contrast, false);
-  logit_scale = w.get("logit_scale", {1}, Init::ones);
+  if (c.contrast > 0)
+    heads.emplace(w, HouseHeadsConfig{.picture_dim = c.vision.dim,
+                                      .text_dim = c.text.dim,
+                                      .heads = c.text.heads,
+                                      .width = c.contrast,
+                                      .mlp = c.match_mlp,
+                                      .eps = c.text.eps});
+}
+
+Tensor HouseModel::words(const PackedTexts& texts, double dropout) const {
+  return text(texts.ids, {.mask = texts.causal, .positions = texts.positions, .words_only = true, .dropout = dropout});
+}
+
+Tensor HouseModel::log_likelihood(const Tensor& tokens, const PackedTexts& texts) const {
+  const Tensor hidden =
+      text(texts.ids, {.context = tokens, .mask = texts.causal, .positions = texts.positions});            // [R T D]
+  const Tensor logits = text.logits(hidden.flatten(0, 1).index_select(0, texts.places)).to(at::kFloat);    // [M V]
+  const Tensor surprise = at::cross_entropy_loss(logits, texts.targets, {}, at::Reduction::None);          // [M]
+  return at::zeros({texts.lengths.size(0)}, surprise.options()).index_add(0, texts.text, surprise, -1.0);  // [G]
+}
+
+Tensor HouseModel::no_picture() const {
+  const std::int64_t side = (config.vision.image + 31) / 32, channels = config.vision.stem.stages.back().out;
+  return vision.tokens(at::zeros({1, side, side, channels}, vision.project.weight.options().requires_grad(false)));
 }
 
 std::vector<std::pair<std::string, Tensor>> quantized_for_storage(const std::map<std::string, Tensor>& weights) {

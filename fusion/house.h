@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/json.h"
+#include "fusion/house_heads.h"
 #include "text/transformer.h"
 #include "vision/hybrid.h"
 
@@ -11,7 +12,8 @@ namespace limn {
 struct HouseConfig {
   HybridConfig vision;
   TextConfig text;                     ///< text.cross_from: the first layer that sees the picture
-  std::int64_t contrast = 0;           ///< width of the shared space of pictures and texts; 0: no contrastive heads
+  std::int64_t contrast = 0;           ///< width of the shared space of pictures and texts; 0: no heads for retrieval
+  std::int64_t match_mlp = 0;          ///< of those heads' own layers; 0: projections only, and no matching
   std::vector<std::string> languages;  ///< "en", "zh": each has a begin token <en>, <zh>
   std::int64_t beams = 3;              ///< the search that suits the model
   double length_penalty = 1.0;
@@ -26,10 +28,17 @@ struct HouseModel {
   HouseConfig config;
   Hybrid vision;
   TextTransformer text;
-  std::optional<Linear> image_projection, text_projection;  // [D E] without bias
-  Tensor logit_scale;                                       // [1], a logarithm
+  std::optional<HouseHeads> heads;
   /// @param stem  where the picture stem is read from: `w / "vision" / "stem"` but in training with a frozen stem
   HouseModel(const Weights& w, const Weights& stem, const HouseConfig& c);
+  /// What the heads read of texts: states [R T D] ahead of the layers that see the picture.
+  Tensor words(const PackedTexts& texts, double dropout = 0.0) const;
+  /// How likely the decoder finds texts: log p summed over each text's tokens behind the first.
+  /// @param tokens  [P N D]; row r reads picture r / (R / P). @param texts  whose last tokens are targets
+  /// @return float32 [G]
+  Tensor log_likelihood(const Tensor& tokens, const PackedTexts& texts) const;
+  /// What the decoder sees where there is no picture: the tokens of an empty grid. [1 N D]
+  Tensor no_picture() const;
 };
 
 /// The weights as a house folder stores them: matrices in int8 by rows (docs/model-format.md), the rest as they are.

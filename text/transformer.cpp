@@ -65,7 +65,7 @@ Tensor TextTransformer::operator()(const Tensor& ids, const TextCall& call) cons
   if (embedding_norm) x = (*embedding_norm)(x);
   if (call.dropout > 0) x = at::dropout(x, call.dropout, true);
   for (std::size_t i = 0; i < blocks.size(); ++i) {
-    if (call.words_only && static_cast<std::int64_t>(i) == config.cross_from) *call.words_only = x;
+    if (call.words_only && static_cast<std::int64_t>(i) == config.cross_from) return x;
     BlockCall block{.dropout = call.dropout};
     block.self.cache = call.state ? &call.state->self[i] : nullptr;
     block.self.options.causal = config.causal && !call.mask.defined();

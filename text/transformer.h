@@ -36,12 +36,12 @@ struct TextState {
 };
 
 struct TextCall {
-  TextState* state = nullptr;    ///< decoding in steps
-  Tensor context = {};           ///< [P S C] cross-attended tokens; R rows may share P sources (R a multiple of P)
-  Tensor mask = {};              ///< bool, true = may attend, broadcastable to [B A T S]; instead of the causal rule
-  Tensor positions = {};         ///< [B T] int64; default: counted on from the state's length
-  Tensor token_types = {};       ///< [B T] int64; default 0
-  Tensor* words_only = nullptr;  ///< receives the hidden states [B T D] ahead of the first cross-attending layer
+  TextState* state = nullptr;  ///< decoding in steps
+  Tensor context = {};         ///< [P S C] cross-attended tokens; R rows may share P sources (R a multiple of P)
+  Tensor mask = {};            ///< bool, true = may attend, broadcastable to [B A T S]; instead of the causal rule
+  Tensor positions = {};       ///< [B T] int64; default: counted on from the state's length
+  Tensor token_types = {};     ///< [B T] int64; default 0
+  bool words_only = false;     ///< end ahead of the first cross-attending layer: hidden states without the final norm
   double dropout = 0.0;
 };
 

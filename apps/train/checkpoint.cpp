@@ -52,13 +52,14 @@ void rewind_metrics(const std::filesystem::path& file, std::int64_t step) {
 void append_metrics(const Run& run, const Json& line) {
   std::ofstream file(run.config.out / "metrics.jsonl", std::ios::app);
   file << line.dump() << '\n';
+  if (run.options.json) run.out << line.dump() << std::endl;
   if (!file.flush()) throw WriteError((run.config.out / "metrics.jsonl").string() + ": cannot be written");
 }
 
 void save_model(const Run& run, const std::filesystem::path& folder) {
   std::filesystem::create_directories(folder);
   std::map<std::string, Tensor> weights;
-  for (const auto& [name, weight] : run.optimizer.weights()) weights[name] = weight;
+  for (const auto& [name, weight] : run.weights.parameters()) weights[name] = weight;
   for (const auto& [name, weight] : run.stem_weights.parameters()) weights["vision.stem." + name] = weight;
   write_safetensors(folder / "model.safetensors", quantized_for_storage(weights), {{"format", "limn"}});
   write_file(folder / "config.json", house_config_json(run.config.model).dump(1) + "\n");

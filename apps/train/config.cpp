@@ -164,13 +164,16 @@ TrainConfig read_train_config(const std::filesystem::path& file) {
   model("image_size", image, 32);
   model("positions", positions, 8);
   model("contrast_dim", contrast, 0);
+  model("match_mlp", c.model.match_mlp, 0);
   model("languages", languages);
+  model("frozen", c.frozen);
   model("beams", c.model.beams, 1);
   model("length_penalty", c.model.length_penalty, -10, 10);
   model("max_new_tokens", c.model.max_new_tokens, 1);
   model("tokenizer", c.tokenizer, true);
   model("start", c.start, true);
   model("stem_weights", c.stem_weights, true);
+  if (c.model.match_mlp > 0 && contrast == 0) model.fail("match_mlp", "needs contrast_dim");
   if (dim % heads) model.fail("heads", "do not divide dim");
   if (c.start.empty() && c.tokenizer.empty()) model.fail("tokenizer", "is missing (or give start)");
   if (c.start.empty() && c.stem_weights.empty()) model.fail("stem_weights", "is missing (or give start)");
@@ -203,6 +206,7 @@ TrainConfig read_train_config(const std::filesystem::path& file) {
   train("accumulate", c.accumulate, 1);
   train("captions", c.captions, 1);
   train("rate", c.rate, 0, 1);
+  train("stem_rate", c.stem_rate, 0, 1);
   train("weight_decay", c.weight_decay, 0, 1);
   train("beta1", c.beta1, 0, 1);
   train("beta2", c.beta2, 0, 1);
@@ -214,6 +218,7 @@ TrainConfig read_train_config(const std::filesystem::path& file) {
   train("ema", c.ema, 0, 1);
   train("caption_weight", c.caption_weight, 0, 100);
   train("contrast_weight", c.contrast_weight, 0, 100);
+  train("match_weight", c.match_weight, 0, 100);
   train("self_critical_samples", c.self_critical_samples, 0);
   train("self_critical_weight", c.self_critical_weight, 0, 100);
   if (c.self_critical_samples == 1) train.fail("self_critical_samples", "got 1, expected 0 or at least 2");

@@ -24,9 +24,9 @@ std::string fingerprint(const std::vector<CaptionRecord>& records, const GridOpt
   return std::to_string(hash);
 }
 
-// uint8 [3 H W]. View 0: all of the picture, squashed. Others: a crop of random size, place and slightly changed
-// proportions.
-Tensor view(const Image& image, std::int64_t number, std::int64_t picture, const GridOptions& options) {
+}  // namespace
+
+Tensor picture_view(const Image& image, std::int64_t number, std::int64_t picture, const GridOptions& options) {
   if (number == 0) return options.preprocess(image);
   std::mt19937_64 random(options.seed ^
                          (static_cast<std::uint64_t>(picture) * 1000003ull + static_cast<std::uint64_t>(number)));
@@ -43,8 +43,6 @@ Tensor view(const Image& image, std::int64_t number, std::int64_t picture, const
       static_cast<std::int64_t>(draw_below(random, static_cast<std::uint64_t>(image.width - width + 1)));
   return options.preprocess({width, height, image.pixels.narrow(0, top, height).narrow(1, left, width).contiguous()});
 }
-
-}  // namespace
 
 Tensor picture_grids(const EfficientNet& stem, const std::vector<CaptionRecord>& records, const GridOptions& options) {
   at::NoGradGuard no_grad;
@@ -66,7 +64,8 @@ Tensor picture_grids(const EfficientNet& stem, const std::vector<CaptionRecord>&
       for (std::int64_t i = begin; i < end; ++i) try {
           const Image image = read_image(records[static_cast<std::size_t>(i)].image);
           for (std::int64_t v = 0; v < options.views; ++v) {
-            const Tensor pixels = options.preprocess.normalise(view(image, v, i, options).unsqueeze(0));  // [1 3 H W]
+            const Tensor pixels =
+                options.preprocess.normalise(picture_view(image, v, i, options).unsqueeze(0));  // [1 3 H W]
             grids[i][v].copy_(stem.grid(pixels)[0]);
           }
         } catch (const Error& error) {

@@ -18,6 +18,11 @@ struct GridOptions {
   std::function<bool()> stop;  ///< true: give up
 };
 
+/// One look at a picture: number 0 is all of it, squashed; every other number a crop of its own, of random size, place
+/// and slightly changed proportions.
+/// @param picture  its number among the records. @return uint8 [3 H W]
+Tensor picture_view(const Image& image, std::int64_t number, std::int64_t picture, const GridOptions& options);
+
 /// The frozen stem's grids of every picture and view: fp16 [pictures views h w C]; undefined where it was stopped.
 /// @throws InputError naming the first picture that cannot be read
 Tensor picture_grids(const EfficientNet& stem, const std::vector<CaptionRecord>& records, const GridOptions& options);

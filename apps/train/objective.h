@@ -1,20 +1,27 @@
 #pragma once
 
-#include "apps/train/batch.h"
-#include "apps/train/config.h"
+#include <random>
+
+#include "fusion/house.h"
 
 namespace limn {
 
-struct Losses {
-  Tensor total;         ///< what is minimised
-  double caption = 0;   ///< mean negative log-likelihood per token, smoothing included
-  double contrast = 0;  ///< 0 where it is off
+/// Mean negative log-likelihood per token (label smoothing: Szegedy et al. 2016).
+/// @param tokens  [B N D], a picture per row of `captions`, whose last tokens are targets
+Tensor caption_loss(const HouseModel& model, const Tensor& tokens, const PackedTexts& captions, double smoothing = 0.0,
+                    double dropout = 0.0);
+
+struct PairLosses {
+  Tensor contrast;  ///< InfoNCE in both directions, every caption of a picture a positive of it
+  Tensor match;     ///< cross-entropy of "fits"; undefined where it is not asked for
 };
 
-/// Caption loss (label smoothing: Szegedy et al. 2016) and, beside it, the contrastive loss over the batch, where every
-/// caption of a picture is a positive of it.
-/// @param grid  [B h w C] of the stem, one row per picture of `batch`
-Losses caption_losses(const HouseModel& model, const Tensor& grid, const PackedBatch& batch, const TrainConfig& config,
-                      bool training);
+/// What the heads learn from a batch of pictures with their captions: which belong together.
+/// Matching sees each picture's own captions and as many of other pictures in the same language, drawn the more often
+/// the more similar they are to the picture (hard negatives: ALBEF, https://arxiv.org/abs/2107.07651).
+/// @param tokens    [B N D]
+/// @param captions  a row per picture
+PairLosses pair_losses(const HouseModel& model, const Tensor& tokens, const TextRows& captions, bool match,
+                       double dropout, std::mt19937_64& random);
 
 }  // namespace limn

@@ -17,18 +17,28 @@ AdamW::AdamW(std::map<std::string, Tensor> weights, const AdamWOptions& options)
   }
 }
 
+double AdamW::share_of(const std::string& name) const {
+  for (const auto& [prefix, share] : options_.rates)
+    if (name.rfind(prefix, 0) == 0) return share;
+  return 1.0;
+}
+
 double AdamW::step(double rate) {
   at::NoGradGuard no_grad;
   ++steps_;
-  std::vector<Tensor> weights[2], grads[2], first[2], second[2], steps[2], all;  // 0: vectors, 1: matrices
+  struct Group {
+    std::vector<Tensor> weights, grads, first, second, steps;
+  };
+  std::map<std::pair<bool, double>, Group> groups;  // by whether the weights decay, and share of the rate
+  std::vector<Tensor> all;
   for (auto& [name, weight] : weights_) {
     if (!weight.grad().defined()) continue;
-    const int kind = weight.dim() >= 2 ? 1 : 0;
-    weights[kind].push_back(weight.detach());
-    grads[kind].push_back(weight.grad());
-    first[kind].push_back(first_[name]);
-    second[kind].push_back(second_[name]);
-    steps[kind].push_back(
+    Group& group = groups[{weight.dim() >= 2, share_of(name)}];
+    group.weights.push_back(weight.detach());
+    group.grads.push_back(weight.grad());
+    group.first.push_back(first_[name]);
+    group.second.push_back(second_[name]);
+    group.steps.push_back(
         at::full({}, static_cast<double>(steps_), weight.options().dtype(at::kFloat).requires_grad(false)));
     all.push_back(weight.grad());
   }
@@ -40,10 +50,10 @@ double AdamW::step(double rate) {
   }
   if (options_.clip > 0 && norm > options_.clip)
     for (Tensor& grad : all) grad.mul_(options_.clip / (norm + 1e-6));
-  for (const int kind : {0, 1})
-    if (!weights[kind].empty())
-      at::_fused_adamw_(weights[kind], grads[kind], first[kind], second[kind], {}, steps[kind], rate, options_.beta1,
-                        options_.beta2, kind ? options_.weight_decay : 0.0, options_.eps, false, false);
+  for (auto& [kind, group] : groups)
+    at::_fused_adamw_(group.weights, group.grads, group.first, group.second, {}, group.steps, rate * kind.second,
+                      options_.beta1, options_.beta2, kind.first ? options_.weight_decay : 0.0, options_.eps, false,
+                      false);
   const double decay =
       std::min(options_.ema, (1.0 + static_cast<double>(steps_)) / (10.0 + static_cast<double>(steps_)));
   for (auto& [name, weight] : weights_) {

@@ -10,6 +10,8 @@ struct AdamWOptions {
   double beta1 = 0.9, beta2 = 0.98, eps = 1e-8, weight_decay = 0.05;
   double clip = 1.0;   ///< largest norm of all gradients together; 0: no clipping
   double ema = 0.999;  ///< decay of the averaged weights; ramped as min(ema, (1 + step) / (10 + step))
+  /// Shares of the rate for weights whose names begin so; 1 for all others.
+  std::map<std::string, double> rates = {};
 };
 
 /// AdamW (Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101) with clipping and an average of the weights.
@@ -34,6 +36,7 @@ class AdamW {
   void restore(const std::map<std::string, Tensor>& state, std::int64_t steps);
 
  private:
+  double share_of(const std::string& name) const;
   std::map<std::string, Tensor> weights_, average_, first_, second_;
   AdamWOptions options_;
   std::int64_t steps_ = 0;

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "apps/train/config.h"
+#include "apps/train/grids.h"
 #include "apps/train/optimizer.h"
 #include "apps/train/self_critical.h"
 #include "apps/train/train.h"
@@ -20,17 +21,27 @@ struct CaptionSet {
 struct Run {
   const TrainConfig& config;
   const TrainOptions& options;
+  std::ostream& out;
   std::ostream& notes;
   Tokenizer tokenizer;
-  Weights stem_weights;  ///< frozen
-  Weights weights;       ///< trained
+  Weights stem_weights;  ///< trained too where its rate is not 0
+  Weights weights;       ///< all others; those of frozen parts need no gradient
   HouseModel model;
   AdamW optimizer;
-  CaptionSet train, validation;
-  std::vector<CaptionReward> rewards;  ///< by language, where training is self-critical
-  std::optional<double> best;          ///< of the validation measure
-  std::int64_t step = 0;               ///< steps done
+  GridOptions pictures = {};                ///< how pictures are looked at
+  CaptionSet train = {}, validation = {};   ///< without grids where the stem is trained
+  std::vector<CaptionReward> rewards = {};  ///< by language, where training is self-critical
+  std::optional<double> best = {};          ///< of the validation measure
+  std::int64_t step = 0;                    ///< steps done
 };
+
+/// Sums of what is reported, over steps.
+struct Report {
+  double caption = 0, contrast = 0, match = 0, reward = 0, norm = 0, rate = 0;
+};
+
+/// One optimiser step; all that is random follows from seed and step.
+void take_step(Run& run, Report& report);
 
 /// What becomes of a picture, in training and in the model that it makes.
 Json preprocess_json(const HouseConfig& model);

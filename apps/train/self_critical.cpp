@@ -1,5 +1,6 @@
 #include "apps/train/self_critical.h"
 
+#include <cmath>
 #include <numeric>
 
 #include "apps/evaluate/ptb_tokenizer.h"
@@ -59,7 +60,8 @@ SampledCaptions sample_captions(const HouseModel& model, const Tokenizer& tokeni
   SampledCaptions result;
   result.captions.resize(records.size());
   std::vector<std::vector<double>> shares(records.size());
-  double sum = 0, count = 0;
+  double sum = 0;
+  std::int64_t count = 0;
   for (std::size_t l = 0; l < rewards.size(); ++l) {
     const CaptionReward& reward = rewards[l];
     const std::vector<std::vector<std::int64_t>> begin(records.size(), {*tokenizer.id("<" + reward.language() + ">")});
@@ -69,32 +71,39 @@ SampledCaptions sample_captions(const HouseModel& model, const Tokenizer& tokeni
                                  .sample = true,
                                  .seed = options.seed + l,
                                  .end = tokenizer.special.end});
+    std::vector<std::vector<double>> earned(records.size());
+    double squares = 0, drawn_here = 0;
     for (std::size_t b = 0; b < records.size(); ++b) {
       const auto record = static_cast<std::size_t>(records[b]);
       if (!reward.knows(record)) continue;
-      std::vector<double> earned;
+      std::vector<double> rewarded;
       for (const Sequence& sequence : drawn[b]) {
         const bool ended = sequence.ids.back() == tokenizer.special.end;
-        earned.push_back(reward(record, metric_words(tokenizer, sequence.ids, reward.language()), ended));
-        sum += earned.back();
+        rewarded.push_back(reward(record, metric_words(tokenizer, sequence.ids, reward.language()), ended));
         result.captions[b].push_back(sequence.ids);
+        sum += rewarded.back();
       }
-      for (const double advantage : advantages(earned)) shares[b].push_back(advantage);
-      count += static_cast<double>(earned.size());
+      earned[b] = advantages(rewarded);
+      for (const double advantage : earned[b]) squares += advantage * advantage;
+      drawn_here += static_cast<double>(earned[b].size());
     }
+    const double scale = squares > 0 ? std::sqrt(squares / drawn_here) : 1.0;  // CIDEr's size differs by language
+    for (std::size_t b = 0; b < records.size(); ++b)
+      for (const double advantage : earned[b]) shares[b].push_back(advantage / scale);
+    count += static_cast<std::int64_t>(drawn_here);
   }
   for (const auto& share : shares) result.advantages.insert(result.advantages.end(), share.begin(), share.end());
-  result.reward = count > 0 ? sum / count : 0.0;
+  result.reward = count > 0 ? sum / static_cast<double>(count) : 0.0;
   return result;
 }
 
-Tensor self_critical_loss(const HouseModel& model, const Tensor& tokens, const PackedBatch& batch,
+Tensor self_critical_loss(const HouseModel& model, const Tensor& tokens, const PackedTexts& batch,
                           const std::vector<double>& advantages) {
   const Tensor hidden =
-      model.text(batch.ids, {.context = tokens, .mask = batch.mask, .positions = batch.positions});          // [B T D]
-  const Tensor logits = model.text.logits(hidden.flatten(0, 1).index_select(0, batch.rows)).to(at::kFloat);  // [M V]
-  const Tensor surprise = at::cross_entropy_loss(logits, batch.targets, {}, at::Reduction::None);            // [M]
-  const Tensor weight = at::tensor(at::ArrayRef<double>(advantages)).to(at::kFloat).index_select(0, batch.caption);
+      model.text(batch.ids, {.context = tokens, .mask = batch.causal, .positions = batch.positions});  // [B T D]
+  const Tensor logits = model.text.logits(hidden.flatten(0, 1).index_select(0, batch.places)).to(at::kFloat);  // [M V]
+  const Tensor surprise = at::cross_entropy_loss(logits, batch.targets, {}, at::Reduction::None);              // [M]
+  const Tensor weight = at::tensor(at::ArrayRef<double>(advantages)).to(at::kFloat).index_select(0, batch.text);
   return (surprise * weight).mean();
 }
 

@@ -39,7 +39,7 @@ class CaptionReward {
 std::vector<double> advantages(const std::vector<double>& rewards);
 
 struct SampledCaptions {
-  CaptionRows captions;            ///< [picture][sample], languages one after the other
+  TextRows captions;               ///< [picture][sample], languages one after the other
   std::vector<double> advantages;  ///< by caption, in that order
   double reward = 0;               ///< mean
 };
@@ -49,7 +49,8 @@ struct SampleOptions {
   std::uint64_t seed = 0;
 };
 
-/// Captions drawn from the model itself, each with its advantage.
+/// Captions drawn from the model itself, each with its advantage; those of a language are scaled to a mean square of 1,
+/// so that none outweighs another.
 /// @param tokens   [B N D] of the pictures `records`
 /// @param rewards  by language
 SampledCaptions sample_captions(const HouseModel& model, const Tokenizer& tokenizer,
@@ -58,7 +59,7 @@ SampledCaptions sample_captions(const HouseModel& model, const Tokenizer& tokeni
 
 /// REINFORCE: minus the mean over sampled tokens of advantage x log-probability.
 /// @param tokens  [B N D]. @param batch  the sampled captions, packed. @param advantages  one per caption
-Tensor self_critical_loss(const HouseModel& model, const Tensor& tokens, const PackedBatch& batch,
+Tensor self_critical_loss(const HouseModel& model, const Tensor& tokens, const PackedTexts& batch,
                           const std::vector<double>& advantages);
 
 }  // namespace limn

@@ -2,7 +2,6 @@
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
-#include <ATen/autocast_mode.h>
 
 #include <chrono>
 #include <iomanip>
@@ -10,8 +9,6 @@
 #include <sstream>
 
 #include "apps/progress.h"
-#include "apps/train/grids.h"
-#include "apps/train/objective.h"
 #include "apps/train/run.h"
 #include "core/ops.h"
 #include "core/safetensors.h"
@@ -61,7 +58,7 @@ Weights trainable_weights(const TrainConfig& config) {
   return Weights(std::move(table), options);
 }
 
-Weights frozen_stem(const TrainConfig& config) {
+Weights stem_weights_of(const TrainConfig& config) {
   TensorTable table;
   if (config.start.empty()) {
     table = fold_efficientnet(read_tensor_file(config.stem_weights), config.model.vision.stem,
@@ -73,130 +70,60 @@ Weights frozen_stem(const TrainConfig& config) {
   }
   WeightsOptions options;
   options.what = (config.start.empty() ? config.stem_weights : config.start).string();
+  options.trainable = config.stem_rate > 0;
   return Weights(std::move(table), options);
 }
 
-Tensor batch_grids(const Run& run, const std::vector<std::int64_t>& pictures, std::mt19937_64& random) {
-  std::vector<Tensor> chosen;
-  const Tensor& grids = run.train.grids;
-  for (const std::int64_t picture : pictures) {
-    const std::int64_t v = static_cast<std::int64_t>(draw_below(random, static_cast<std::uint64_t>(grids.size(1))));
-    const bool flip = run.config.flip && draw_unit(random) < 0.5;
-    const Tensor grid = grids[picture][v];  // [h w C]
-    chosen.push_back(flip ? grid.flip({1}) : grid);
-  }
-  Tensor batch = at::stack(chosen).to(at::kFloat);  // [B h w C]
-  if (run.config.drop_cells > 0) {
-    Tensor keep = at::ones({batch.size(0), batch.size(1), batch.size(2), 1});
-    float* cell = keep.mutable_data_ptr<float>();
-    for (std::int64_t i = 0; i < keep.numel(); ++i) cell[i] = draw_unit(random) < run.config.drop_cells ? 0.0f : 1.0f;
-    batch = batch * keep;
-  }
-  return batch;
-}
-
-// Sums of what is reported, over steps.
-struct Report {
-  double caption = 0, contrast = 0, reward = 0, norm = 0, rate = 0;
-};
-
-// Mixed precision for as long as it lives. Casts of the weights are dropped at the end: some were made without
-// gradients.
-struct Autocast {
-  explicit Autocast(bool on) { at::autocast::set_autocast_enabled(at::kCPU, on); }
-  ~Autocast() {
-    at::autocast::clear_cache();
-    at::autocast::set_autocast_enabled(at::kCPU, false);
-  }
-};
-
-// The captions that the model itself draws for these pictures, and what they are worth.
-Tensor self_critical(Run& run, const Tensor& grid, const std::vector<std::int64_t>& pictures, std::uint64_t seed,
-                     Report& report) {
-  const TrainConfig& c = run.config;
-  SampledCaptions sampled;
-  {
-    const at::NoGradGuard no_grad;
-    const Autocast precision(c.bf16);
-    sampled = sample_captions(run.model, run.tokenizer, run.rewards, run.model.vision.tokens(grid), pictures,
-                              {.samples = c.self_critical_samples, .seed = seed});
-  }
-  report.reward += sampled.reward / static_cast<double>(c.accumulate);
-  const Autocast precision(c.bf16);
-  return self_critical_loss(run.model, run.model.vision.tokens(grid),
-                            pack(std::move(sampled.captions), c.model.text.positions), sampled.advantages);
-}
-
-// One optimiser step; all that is random follows from seed and step.
-void take_step(Run& run, Report& report) {
-  const TrainConfig& c = run.config;
-  std::mt19937_64 random(c.seed * 7919u + static_cast<std::uint64_t>(run.step) + 1u);
-  at::manual_seed(random());  // dropout
-  for (std::int64_t part = 0; part < c.accumulate; ++part) {
-    const auto pictures = pictures_of_step(run.step * c.accumulate + part, c.batch,
-                                           static_cast<std::int64_t>(run.train.records.size()), c.seed);
-    std::vector<const TokenizedCaptions*> captions;
-    for (const std::int64_t picture : pictures)
-      captions.push_back(&run.train.tokens[static_cast<std::size_t>(picture)]);
-    const Tensor grid = batch_grids(run, pictures, random);
-    const PackedBatch batch = pack(draw_captions(captions, c.captions, random), c.model.text.positions);
-    Losses losses;
-    {
-      const Autocast precision(c.bf16);
-      losses = caption_losses(run.model, grid, batch, c, true);
-    }
-    Tensor total = losses.total;
-    if (c.self_critical_samples > 0)
-      total = total + c.self_critical_weight * self_critical(run, grid, pictures, random(), report);
-    (total / static_cast<double>(c.accumulate)).backward();
-    report.caption += losses.caption / static_cast<double>(c.accumulate);
-    report.contrast += losses.contrast / static_cast<double>(c.accumulate);
-  }
-  report.rate = cosine_rate(run.step, c.steps, c.warmup, c.rate, c.final_rate);
-  report.norm += run.optimizer.step(report.rate);
-  ++run.step;
-}
-
-// A line of the metrics file, and one for people: a bar's detail on a terminal.
-void report_steps(const Run& run, const Report& sum, double steps, double seconds) {
-  Json line = Json::object({{"step", run.step}, {"loss", sum.caption / steps}});
+// A line of the metrics file. @return the same for people
+std::string report_steps(const Run& run, const Report& sum, double steps, double seconds) {
+  Json line = Json::object({{"step", run.step}});
   std::ostringstream text;
-  text << std::setprecision(4) << "loss " << sum.caption / steps;
+  text << std::setprecision(4);
   const auto add = [&](bool on, const char* name, double value) {
     if (!on) return;
     line.set(name, value / steps);
     text << "  " << name << " " << value / steps;
   };
+  add(run.config.caption_weight > 0, "loss", sum.caption);
   add(run.config.contrast_weight > 0, "contrast", sum.contrast);
+  add(run.config.match_weight > 0, "match", sum.match);
   add(run.config.self_critical_samples > 0, "reward", sum.reward);
   line.set("gradient_norm", sum.norm / steps);
   line.set("rate", sum.rate);
   line.set("seconds_per_step", seconds / steps);
   append_metrics(run, line);
-  run.notes << "step " << run.step << "/" << run.config.steps << "  " << text.str() << "  " << std::setprecision(3)
-            << seconds / steps << " s/step  "
-            << clock_text(seconds / steps * static_cast<double>(run.config.steps - run.step)) << " left" << std::endl;
+  return text.str().substr(2);
 }
 
 int run_steps(Run& run) {
-  const std::int64_t last =
-      run.options.stop_after > 0 ? std::min(run.config.steps, run.step + run.options.stop_after) : run.config.steps;
+  const TrainConfig& c = run.config;
+  const std::int64_t last = run.options.stop_after > 0 ? std::min(c.steps, run.step + run.options.stop_after) : c.steps;
+  Progress progress(run.notes,
+                    {.label = "train", .total = c.steps, .first = run.step, .enabled = run.options.progress});
   auto since = Clock::now();
   Report sum;
   std::int64_t summed = 0;
+  std::string detail;
   while (run.step < last) {
     take_step(run, sum);
     ++summed;
-    if (run.step % run.config.log_every == 0) {
-      report_steps(run, sum, static_cast<double>(summed), std::chrono::duration<double>(Clock::now() - since).count());
+    if (run.step % c.log_every == 0) {
+      const double seconds = std::chrono::duration<double>(Clock::now() - since).count();
+      detail = report_steps(run, sum, static_cast<double>(summed), seconds);
+      if (!run.options.progress)
+        run.notes << "step " << run.step << "/" << c.steps << "  " << detail << "  "
+                  << clock_text(seconds / static_cast<double>(summed) * static_cast<double>(c.steps - run.step))
+                  << " left" << std::endl;
       sum = {};
       summed = 0;
       since = Clock::now();
     }
+    progress.update(run.step, detail);
     const bool stopped = run.options.stop && run.options.stop();
-    if (stopped || run.step % run.config.save_every == 0 || run.step == last) save_checkpoint(run);
+    if (stopped || run.step % c.save_every == 0 || run.step == last) save_checkpoint(run);
     if (stopped) return 130;
-    if (run.step % run.config.validate_every == 0 || run.step == run.config.steps) {
+    if (run.step % c.validate_every == 0 || run.step == c.steps) {
+      progress.clear();
       validate(run);
       save_checkpoint(run);
       since = Clock::now();
@@ -205,78 +132,135 @@ int run_steps(Run& run) {
   return 0;
 }
 
+// What the losses need of the model, which may come from the start folder.
+void check_objectives(const TrainConfig& c, const std::filesystem::path& file) {
+  const auto fail = [&](const std::string& what) { throw InputError(file.string() + ": [train] " + what); };
+  if ((c.contrast_weight > 0 || c.match_weight > 0) && c.model.contrast == 0)
+    fail("contrast_weight: the model has no heads for retrieval; give [model] contrast_dim");
+  if (c.match_weight > 0 && c.model.match_mlp == 0)
+    fail("match_weight: the model has no matching head; give [model] match_mlp");
+  if (c.caption_weight == 0 && c.contrast_weight == 0 && c.match_weight == 0 && c.self_critical_samples == 0)
+    fail("caption_weight: all losses have weight 0, so nothing would be learnt");
+}
+
+// The weights that are stepped: all but those of frozen parts, which no gradient reaches.
+std::map<std::string, Tensor> stepped(const Weights& weights, const Weights& stem, const TrainConfig& config,
+                                      const std::filesystem::path& file) {
+  std::map<std::string, Tensor> result = weights.parameters();
+  for (const std::string& part : config.frozen)
+    if (std::erase_if(result, [&](const auto& named) {
+          const bool frozen = named.first == part || named.first.rfind(part + ".", 0) == 0;
+          if (frozen) named.second.requires_grad_(false);
+          return frozen;
+        }) == 0)
+      throw InputError(file.string() + ": [model] frozen: no weight is called \"" + part + "\" or \"" + part + ".…\"");
+  if (stem.trainable())
+    for (const auto& [name, weight] : stem.parameters()) result["vision.stem." + name] = weight;
+  if (result.empty()) throw InputError(file.string() + ": [model] frozen: nothing is left to be trained");
+  return result;
+}
+
+// The file's configuration, the start folder's model in it.
+TrainConfig configuration(const TrainOptions& options) {
+  TrainConfig config = read_train_config(options.config);
+  if (options.seed) config.seed = *options.seed;
+  if (!config.start.empty()) {
+    HouseConfig started = read_house_config(Json::read(config.start / "config.json"));
+    if (config.model.contrast > 0) started.contrast = config.model.contrast;  // heads may be added
+    if (config.model.match_mlp > 0) started.match_mlp = config.model.match_mlp;
+    config.model = started;
+  }
+  check_objectives(config, options.config);
+  return config;
+}
+
+// Reads captions and, for a frozen stem, encodes the pictures. @return false where it was stopped
+bool read_set(const Run& run, CaptionSet& set, GridOptions grids) {
+  set.tokens = tokenized(set.records, run.tokenizer, run.config.model.languages);
+  if (run.config.stem_rate > 0) return true;
+  Progress progress(
+      run.notes,
+      {.label = "encode", .total = static_cast<std::int64_t>(set.records.size()), .enabled = run.options.progress});
+  grids.progress = [&](std::int64_t done, std::int64_t all) {
+    progress.update(done);
+    if (!run.options.progress && done % 400 == 0) run.notes << "encoding pictures " << done << "/" << all << std::endl;
+  };
+  set.grids = picture_grids(run.model.vision.stem, set.records, grids);
+  return set.grids.defined();
+}
+
+bool read_data(Run& run) {
+  const TrainConfig& c = run.config;
+  GridOptions grids = run.pictures;
+  grids.cache = c.out / "grids-train.safetensors";
+  run.train.records = read_captions(c.train);
+  if (!read_set(run, run.train, grids)) return false;
+  for (const std::string& language : c.model.languages)
+    if (c.self_critical_samples > 0) run.rewards.emplace_back(run.train.records, language);
+  if (c.validation.empty()) return true;
+  run.validation.records = read_captions(c.validation);
+  if (c.validate_pictures > 0 && run.validation.records.size() > static_cast<std::size_t>(c.validate_pictures))
+    run.validation.records.resize(static_cast<std::size_t>(c.validate_pictures));
+  grids.views = 1;
+  grids.cache = c.out / "grids-validation.safetensors";
+  return read_set(run, run.validation, grids);
+}
+
 }  // namespace
 
 int train(const TrainOptions& options, std::ostream& out, std::ostream& notes) {
   if (options.threads > 0) at::set_num_threads(options.threads);
-  TrainConfig config = read_train_config(options.config);
-  if (!config.start.empty()) {
-    const HouseConfig started = read_house_config(Json::read(config.start / "config.json"));
-    config.model = started;
-  }
-  const auto tokenizer_file = config.start.empty() ? config.tokenizer : config.start / "tokenizer.model";
-  const Tokenizer tokenizer = open_sentencepiece(tokenizer_file);
+  TrainConfig config = configuration(options);
+  const Tokenizer tokenizer =
+      open_sentencepiece(config.start.empty() ? config.tokenizer : config.start / "tokenizer.model");
   config.model.text.vocab = tokenizer.size();
   std::filesystem::create_directories(config.out);
 
-  const Weights stem_weights = frozen_stem(config), weights = trainable_weights(config);
+  const Weights stem_weights = stem_weights_of(config), weights = trainable_weights(config);
   HouseModel model(weights, stem_weights, config.model);
   stem_weights.finish();
   weights.finish();
-  Run run{config,
-          options,
-          notes,
-          tokenizer,
-          stem_weights,
-          weights,
-          std::move(model),
-          AdamW(weights.parameters(), {.beta1 = config.beta1,
-                                       .beta2 = config.beta2,
-                                       .weight_decay = config.weight_decay,
-                                       .clip = config.clip,
-                                       .ema = config.ema}),
-          {},
-          {},
-          {}};
-
-  GridOptions grid{.preprocess = read_preprocess(preprocess_json(config.model)),
-                   .views = config.views,
-                   .smallest_crop = config.smallest_crop,
-                   .seed = config.seed,
-                   .cache = config.out / "grids-train.safetensors",
-                   .progress = {},
-                   .stop = options.stop};
-  grid.preprocess.threads = 1;  // a picture per thread
-  grid.progress = [&notes](std::int64_t done, std::int64_t all) {
-    if (done % 400 == 0) notes << "encoding pictures " << done << "/" << all << std::endl;
-  };
-  run.train.records = read_captions(config.train);
-  run.train.tokens = tokenized(run.train.records, tokenizer, config.model.languages);
-  run.train.grids = picture_grids(run.model.vision.stem, run.train.records, grid);
-  if (!run.train.grids.defined()) return 130;
-  if (!config.validation.empty()) {
-    run.validation.records = read_captions(config.validation);
-    if (config.validate_pictures > 0 &&
-        run.validation.records.size() > static_cast<std::size_t>(config.validate_pictures))
-      run.validation.records.resize(static_cast<std::size_t>(config.validate_pictures));
-    run.validation.tokens = tokenized(run.validation.records, tokenizer, config.model.languages);
-    grid.views = 1;
-    grid.cache = config.out / "grids-validation.safetensors";
-    run.validation.grids = picture_grids(run.model.vision.stem, run.validation.records, grid);
-    if (!run.validation.grids.defined()) return 130;
-  }
-  if (config.self_critical_samples > 0)
-    for (const std::string& language : config.model.languages) run.rewards.emplace_back(run.train.records, language);
+  const AdamWOptions steps{.beta1 = config.beta1,
+                           .beta2 = config.beta2,
+                           .weight_decay = config.weight_decay,
+                           .clip = config.clip,
+                           .ema = config.ema,
+                           .rates = {{"vision.stem.", config.stem_rate}}};
+  Run run{.config = config,
+          .options = options,
+          .out = out,
+          .notes = notes,
+          .tokenizer = tokenizer,
+          .stem_weights = stem_weights,
+          .weights = weights,
+          .model = std::move(model),
+          .optimizer = AdamW(stepped(weights, stem_weights, config, options.config), steps)};
+  run.pictures = {.preprocess = read_preprocess(preprocess_json(config.model)),
+                  .views = config.views,
+                  .smallest_crop = config.smallest_crop,
+                  .seed = config.seed,
+                  .cache = {},
+                  .progress = {},
+                  .stop = options.stop};
+  run.pictures.preprocess.threads = 1;  // a picture per thread
+  if (!read_data(run)) return 130;
   if (options.resume && std::filesystem::exists(checkpoint_file(config))) {
     load_checkpoint(run);
     notes << "resuming at step " << run.step << std::endl;
   }
   rewind_metrics(config.out / "metrics.jsonl", run.step);
-  notes << run.train.records.size() << " pictures, " << weights.count() << " trained weights, step " << run.step
-        << " of " << config.steps << std::endl;
+  std::int64_t trained = 0;
+  for (const auto& [name, weight] : run.optimizer.weights()) trained += weight.numel();
+  notes << run.train.records.size() << " pictures, " << trained << " of " << weights.count() + stem_weights.count()
+        << " weights trained, step " << run.step << " of " << config.steps << std::endl;
 
   const int code = run_steps(run);
-  out << Json::object({{"step", run.step}, {"steps", config.steps}, {"out", config.out.string()}}).dump() << std::endl;
+  if (options.json)
+    out << Json::object({{"step", run.step}, {"steps", config.steps}, {"out", config.out.string()}}).dump()
+        << std::endl;
+  else
+    out << config.out.string() << ": step " << run.step << " of " << config.steps
+        << (run.best ? "; the best so far is in best/" : "") << std::endl;
   return code;
 }
 

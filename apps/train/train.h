@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <functional>
 #include <iosfwd>
+#include <optional>
 
 namespace limn {
 
@@ -11,7 +12,10 @@ struct TrainOptions {
   bool resume = true;            ///< go on from the run folder's checkpoint where there is one
   int threads = 0;               ///< 0: LibTorch's choice; a run is repeated exactly only with the same number
   std::int64_t stop_after = 0;   ///< end after this many steps of this call, with a checkpoint; 0: run to the end
-  std::function<bool()> stop;    ///< asked every step; true: checkpoint and end (Ctrl-C)
+  std::optional<std::uint64_t> seed = {};  ///< instead of the file's
+  bool progress = false;                   ///< a bar on `notes` instead of a line per log step
+  bool json = false;                       ///< `out` gets every line of metrics.jsonl too
+  std::function<bool()> stop;              ///< asked every step; true: checkpoint and end (Ctrl-C)
 };
 
 /// Trains the house model. The run folder receives checkpoint.safetensors, metrics.jsonl (a line per log step),

@@ -1,10 +1,13 @@
 #include <iomanip>
+#include <numeric>
 #include <ostream>
 
+#include "apps/evaluate/retrieval_metrics.h"
 #include "apps/train/objective.h"
 #include "apps/train/run.h"
 #include "core/files.h"
 #include "core/ops.h"
+#include "fusion/embedder.h"
 #include "text/generate.h"
 #include "vision/drawing.h"
 #include "vision/image.h"
@@ -12,6 +15,11 @@
 namespace limn {
 
 namespace {
+
+// [B N D] of some validation pictures.
+Tensor validation_tokens(const Run& run, std::int64_t first, std::int64_t count) {
+  return run.model.vision.tokens(run.validation.grids.narrow(0, first, count).select(1, 0).to(at::kFloat));
+}
 
 // Mean loss per token of fixed validation captions, right pictures or each picture's neighbour's.
 double validation_loss(Run& run, std::int64_t shift) {
@@ -24,11 +32,11 @@ double validation_loss(Run& run, std::int64_t shift) {
     for (std::int64_t i = 0; i < count; ++i)
       captions.push_back(&run.validation.tokens[static_cast<std::size_t>((first + i + shift) % pictures)]);
     std::mt19937_64 random(1);
-    const PackedBatch batch = pack(draw_captions(captions, 5, random), run.config.model.text.positions);
-    const Losses losses = caption_losses(
-        run.model, run.validation.grids.narrow(0, first, count).select(1, 0).to(at::kFloat), batch, run.config, false);
-    sum += losses.caption * static_cast<double>(batch.targets.size(0));
-    tokens += static_cast<double>(batch.targets.size(0));
+    const PackedTexts texts =
+        pack(draw_captions(captions, 5, random), run.config.model.text.positions, LastToken::target);
+    const double count_tokens = static_cast<double>(texts.targets.size(0));
+    sum += caption_loss(run.model, validation_tokens(run, first, count), texts).item<double>() * count_tokens;
+    tokens += count_tokens;
   }
   return sum / tokens;
 }
@@ -45,10 +53,9 @@ std::map<std::string, double> validation_cider(Run& run) {
     const GenerateOptions greedy{.max_new_tokens = model.max_new_tokens, .end = run.tokenizer.special.end};
     for (std::int64_t first = 0; first < pictures; first += run.config.batch) {
       const std::int64_t count = std::min(run.config.batch, pictures - first);
-      const Tensor grid = run.validation.grids.narrow(0, first, count).select(1, 0).to(at::kFloat);  // [B h w C]
       const std::vector<std::vector<std::int64_t>> begin(
           static_cast<std::size_t>(count), std::vector<std::int64_t>{*run.tokenizer.id("<" + language + ">")});
-      const auto captions = generate(run.model.text, run.model.vision.tokens(grid), begin, greedy);
+      const auto captions = generate(run.model.text, validation_tokens(run, first, count), begin, greedy);
       for (std::int64_t i = 0; i < count; ++i) {
         const CaptionRecord& record = run.validation.records[static_cast<std::size_t>(first + i)];
         const auto found = record.captions.find(language);
@@ -63,17 +70,50 @@ std::map<std::string, double> validation_cider(Run& run) {
   return cider;
 }
 
+// Retrieval among the validation pictures and their captions, by language.
+std::map<std::string, RetrievalResult> validation_retrieval(Run& run) {
+  const at::NoGradGuard no_grad;
+  const auto pictures = static_cast<std::int64_t>(run.validation.records.size());
+  const std::vector<std::string>& languages = run.config.model.languages;
+  std::vector<Tensor> images;
+  std::vector<std::vector<Tensor>> texts(languages.size());
+  std::vector<std::vector<std::vector<std::int64_t>>> relevant(languages.size());
+  std::vector<std::int64_t> counts(languages.size());
+  for (std::int64_t first = 0; first < pictures; first += run.config.batch) {
+    const std::int64_t count = std::min(run.config.batch, pictures - first);
+    images.push_back(normalised(run.model.heads->pictures(validation_tokens(run, first, count))));
+    for (std::size_t l = 0; l < languages.size(); ++l) {
+      TextRows rows;
+      for (std::int64_t i = first; i < first + count; ++i) {
+        rows.push_back(run.validation.tokens[static_cast<std::size_t>(i)][l]);
+        std::vector<std::int64_t>& own = relevant[l].emplace_back(rows.back().size());
+        std::iota(own.begin(), own.end(), counts[l]);
+        counts[l] += static_cast<std::int64_t>(own.size());
+      }
+      const PackedTexts packed = pack(std::move(rows), run.config.model.text.positions, LastToken::read);
+      texts[l].push_back(normalised(run.model.heads->texts(run.model.words(packed), packed)));
+    }
+  }
+  std::map<std::string, RetrievalResult> results;
+  for (std::size_t l = 0; l < languages.size(); ++l)
+    if (counts[l] > 0)
+      results[languages[l]] = score_retrieval(at::matmul(at::cat(images), at::cat(texts[l]).t()), relevant[l]);
+  return results;
+}
+
 // Loss over steps, from the metrics file, as a picture.
 void plot_losses(const std::filesystem::path& run) {
   Series training{"training", {}, {}}, validation{"validation", {}, {}};
   const std::filesystem::path file = run / "metrics.jsonl";
   each_line(read_file(file), [&](std::string_view line, std::size_t) {
     const Json json = Json::parse(line, file.string());
-    const bool validated = json.has("validation_loss");
-    Series& series = validated ? validation : training;
-    series.x.push_back(json["step"].number(0));
-    series.y.push_back(json[validated ? "validation_loss" : "loss"].number(0));
+    for (const auto& [key, series] : {std::pair{"loss", &training}, {"validation_loss", &validation}})
+      if (json.has(key)) {
+        series->x.push_back(json["step"].number(0));
+        series->y.push_back(json[key].number(0));
+      }
   });
+  if (training.x.empty()) return;
   const std::array<Series, 2> both{training, validation};
   write_image(run / "loss.png",
               line_plot(both, {.title = "loss per token", .x_label = "step", .y_label = "loss"}).pixels);
@@ -83,26 +123,48 @@ void plot_losses(const std::filesystem::path& run) {
 
 void validate(Run& run) {
   if (run.validation.records.empty()) return;
+  const TrainConfig& c = run.config;
   run.optimizer.swap_averaged();
-  const double right = validation_loss(run, 0), shuffled = validation_loss(run, 1);
-  const auto cider = validation_cider(run);
-  double measure = cider.empty() ? -right : 0;
-  Json line = Json::object({{"step", run.step}, {"validation_loss", right}, {"shuffled_loss", shuffled}});
-  run.notes << "step " << run.step << ": validation loss " << std::setprecision(4) << right
-            << " (other pictures: " << shuffled << ")";
-  for (const auto& [language, value] : cider) {
-    measure += value / static_cast<double>(cider.size());
-    line.set("cider_" + language, value);
-    run.notes << "  CIDEr " << language << " " << value;
+  Json line = Json::object({{"step", run.step}});
+  double measure = 0;
+  if (c.stem_rate > 0) {  // the stem has moved since the last time
+    GridOptions grids = run.pictures;
+    grids.views = 1;
+    run.validation.grids = picture_grids(run.model.vision.stem, run.validation.records, grids);
+    if (!run.validation.grids.defined()) return run.optimizer.swap_averaged();
+  }
+  run.notes << "step " << run.step << ": validation" << std::setprecision(4);
+  if (c.caption_weight > 0 || c.self_critical_samples > 0) {
+    const double right = validation_loss(run, 0), shuffled = validation_loss(run, 1);
+    line.set("validation_loss", right);
+    line.set("shuffled_loss", shuffled);
+    run.notes << " loss " << right << " (other pictures: " << shuffled << ")";
+    const auto cider = validation_cider(run);
+    measure = cider.empty() ? -right : 0;
+    for (const auto& [language, value] : cider) {
+      measure += value / static_cast<double>(cider.size());
+      line.set("cider_" + language, value);
+      run.notes << "  CIDEr " << language << " " << value;
+    }
+  }
+  if (c.contrast_weight > 0 || c.match_weight > 0) {
+    const bool decides = !line.has("validation_loss");
+    for (const auto& [language, result] : validation_retrieval(run)) {
+      if (decides) measure += result.rsum;
+      line.set("recall_10_" + language, result.text_to_image.recall_10);
+      line.set("rsum_" + language, result.rsum);
+      run.notes << "  R@10 " << language << " " << result.text_to_image.recall_10 << " (text to picture), "
+                << result.image_to_text.recall_10 << " (picture to text)";
+    }
   }
   run.notes << std::endl;
   if (!run.best || measure > *run.best) {
     run.best = measure;
-    save_model(run, run.config.out / "best");
+    save_model(run, c.out / "best");
   }
   run.optimizer.swap_averaged();
   append_metrics(run, line);
-  plot_losses(run.config.out);
+  plot_losses(c.out);
 }
 
 }  // namespace limn

@@ -1,7 +1,12 @@
+#include <algorithm>
+
+#include "core/ops.h"
 #include "fusion/family_config.h"
 #include "fusion/house.h"
 #include "fusion/model.h"
 #include "fusion/normalise.h"
+#include "text/batch.h"
+#include "text/unicode.h"
 
 namespace limn {
 
@@ -21,6 +26,100 @@ std::map<std::string, std::int64_t> begin_tokens(const Tokenizer& tokenizer, con
   }
   if (begins.empty()) throw CheckpointError((folder / "config.json").string() + ": languages: is empty");
   return begins;
+}
+
+// Texts as the heads read them: begin token of the text's language, words, end token. A text with an ideograph is
+// Chinese, any other is in the model's first language.
+struct HouseTexts {
+  HouseModel house;
+  Tokenizer tokenizer;
+  std::map<std::string, std::int64_t> begins;
+
+  std::vector<std::int64_t> ids(const std::string& text) const {
+    const auto chinese = begins.find("zh");
+    const bool ideographs = chinese != begins.end() && std::ranges::any_of(utf32(valid_utf8(text)), is_ideograph);
+    std::vector<std::int64_t> ids{ideographs ? chinese->second : begins.at(house.config.languages.front())};
+    for (const std::int64_t id : tokenizer.encode(plain_caption(text), {.special = false})) ids.push_back(id);
+    const auto room = static_cast<std::size_t>(house.config.text.positions - 1);
+    if (ids.size() > room) ids.resize(room);
+    ids.push_back(tokenizer.special.end);
+    return ids;
+  }
+
+  std::vector<std::vector<std::int64_t>> rows(const std::vector<std::string>& texts) const {
+    std::vector<std::vector<std::int64_t>> rows;
+    for (const std::string& text : texts) rows.push_back(ids(text));
+    return rows;
+  }
+
+  // [T E]
+  Tensor embedding(const std::vector<std::vector<std::int64_t>>& rows) const {
+    const Tensor& words = house.text.words.weight;
+    if (rows.empty()) return at::empty({0, house.config.contrast}, words.options());
+    return in_batches(rows, 0, words.device(), [&](const TextBatch& batch) {
+      TextRows chosen;
+      for (const std::size_t index : batch.indices) chosen.push_back({rows[index]});
+      const PackedTexts packed = pack(std::move(chosen), house.config.text.positions, LastToken::read);
+      return house.heads->texts(house.words(packed), packed);
+    });
+  }
+
+  // [P S C], T texts -> [P T 2]. Some 64 pairs are read at a time.
+  Tensor match(const Tensor& tokens, const std::vector<std::string>& texts) const {
+    const auto all = rows(texts);
+    const auto P = tokens.size(0), T = static_cast<std::int64_t>(all.size()), most = std::int64_t{64};
+    const Tensor likeness =
+        at::matmul(normalised(house.heads->pictures(tokens)), normalised(embedding(all)).t()) * house.heads->scale();
+    const Tensor nothing = house.no_picture();
+    std::vector<Tensor> columns{at::empty({P, 0, 2}, likeness.options())};
+    for (std::int64_t t = 0; t < T; t += most) {
+      const std::int64_t count = std::min(most, T - t);
+      const Tensor blind = house.log_likelihood(nothing, packed(all, t, count, 1));  // [count]
+      std::vector<Tensor> seen;
+      for (std::int64_t p = 0, step = most / count; p < P; p += step) {
+        const std::int64_t pictures = std::min(step, P - p);
+        seen.push_back(house.log_likelihood(tokens.narrow(0, p, pictures), packed(all, t, count, pictures))
+                           .view({pictures, count}));
+      }
+      columns.push_back(house.heads->match(likeness.narrow(1, t, count), at::cat(seen), blind.expand({P, count})));
+    }
+    return at::cat(columns, 1);
+  }
+
+  // Some of the texts, a row each, `times` over.
+  PackedTexts packed(const std::vector<std::vector<std::int64_t>>& all, std::int64_t first, std::int64_t count,
+                     std::int64_t times) const {
+    TextRows chosen;
+    for (std::int64_t i = 0; i < times * count; ++i)
+      chosen.push_back({all[static_cast<std::size_t>(first + i % count)]});
+    return pack(std::move(chosen), house.config.text.positions, LastToken::target);
+  }
+};
+
+void set_heads(Model& model, const HouseTexts& texts, const Preprocess& preprocess) {
+  const HouseModel& house = texts.house;
+  const auto encode = [house](const Tensor& pixels) { return house.vision(pixels); };
+  const auto embedding = [house](const Tensor& tokens) { return house.heads->pictures(tokens); };
+  const auto ids = [texts](const std::string& text) { return texts.ids(text); };
+  model.embedder =
+      Embedder{.preprocess = preprocess,
+               .image = [encode, embedding](const Tensor& pixels) { return embedding(encode(pixels)); },
+               .text = [texts](const std::vector<std::string>& lines) { return texts.embedding(texts.rows(lines)); },
+               .ids = ids,
+               .text_of_ids = [texts](const auto& rows) { return texts.embedding(rows); },
+               .tokenizer = texts.tokenizer,
+               .longest = house.config.text.positions - 2,  // begin and end are not the tokenizer's
+               .width = house.config.contrast,
+               .scale = house.heads->scale().item<double>(),
+               .placement = model.placement};
+  model.matcher =
+      Matcher{.preprocess = preprocess,
+              .encode = encode,
+              .logits = [texts](const Tensor& tokens,
+                                const std::vector<std::string>& lines) { return texts.match(tokens, lines); },
+              .ids = ids,
+              .embedding = embedding,
+              .placement = model.placement};
 }
 
 Model open(const std::filesystem::path& folder, const Json& json, const Placement& placement) {
@@ -64,6 +163,7 @@ Model open(const std::filesystem::path& folder, const Json& json, const Placemen
                                            .max_new_tokens = config.max_new_tokens,
                                            .length_penalty = config.length_penalty},
                               .placement = placement};
+  if (house.heads && house.config.match_mlp > 0) set_heads(model, {house, tokenizer, begins}, preprocess);
   return model;
 }
 

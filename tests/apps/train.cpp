@@ -15,6 +15,7 @@
 #include "core/safetensors.h"
 #include "fusion/model.h"
 #include "tests/catch.h"
+#include "tests/small_house.h"
 #include "tests/temporary.h"
 #include "vision/image.h"
 
@@ -22,40 +23,6 @@ using namespace limn;
 namespace fs = std::filesystem;
 
 namespace {
-
-// A house folder with a picture stem of two small stages and random weights.
-void write_small_model(const fs::path& folder) {
-  HouseConfig c;
-  c.vision = {.stem = {.stem = 8, .head = 16, .stages = {{1, 3, 2, 1, 8}, {2, 3, 8, 1, 8}}},
-              .image = 32,
-              .dim = 16,
-              .heads = 2,
-              .layers = 1,
-              .mlp = 32,
-              .eps = 1e-5};
-  c.text = {.vocab = 5000,
-            .dim = 16,
-            .heads = 2,
-            .layers = 2,
-            .mlp = 32,
-            .positions = 32,
-            .context_dim = 16,
-            .cross_from = 1,
-            .eps = 1e-5,
-            .causal = true,
-            .pre_norm = true,
-            .final_norm = true,
-            .head = Head::tied};
-  c.contrast = 8;
-  c.languages = {"en", "zh"};
-  c.max_new_tokens = 6;
-  const Weights weights = Weights::random(1);
-  const HouseModel model(weights, weights / "vision" / "stem", c);
-  fs::create_directories(folder);
-  write_safetensors(folder / "model.safetensors", quantized_for_storage(weights.parameters()), {{"format", "limn"}});
-  write_file(folder / "config.json", house_config_json(c).dump(1));
-  fs::copy_file(fs::path(LIMN_SOURCE_DIR) / "models/limn-small/tokenizer.model", folder / "tokenizer.model");
-}
 
 void write_data(const fs::path& folder) {
   const char* colours[] = {"red", "green", "blue", "grey", "black", "white"};
@@ -145,8 +112,9 @@ TEST_CASE("self-critical loss weighs each caption's tokens by its advantage", "[
             .head = Head::tied};
   const HouseModel model(weights, weights / "vision" / "stem", c);
   const Tensor tokens = at::randn({2, 4, 16});  // [B N D]
-  const CaptionRows captions{{{1, 5, 6, 2}, {1, 7, 2}}, {{1, 8, 9, 3, 2}}};
-  const double loss = self_critical_loss(model, tokens, pack(captions, 8), {0.5, -2.0, 3.0}).item<double>();
+  const TextRows captions{{{1, 5, 6, 2}, {1, 7, 2}}, {{1, 8, 9, 3, 2}}};
+  const double loss =
+      self_critical_loss(model, tokens, pack(captions, 8, LastToken::target), {0.5, -2.0, 3.0}).item<double>();
   double expected = 0, count = 0;
   const std::vector<double> weight{0.5, -2.0, 3.0};
   std::size_t g = 0;
@@ -164,11 +132,12 @@ TEST_CASE("self-critical loss weighs each caption's tokens by its advantage", "[
 
 TEST_CASE("training that was killed and resumed ends with the same bytes", "[train]") {
   const TemporaryFolder folder;
-  write_small_model(folder / "model");
+  write_small_house(folder / "model");
   write_data(folder.path);
-  const std::string objectives =
-      GENERATE(as<std::string>{}, "contrast_weight = 0.2\n",
-               "contrast_weight = 0.1\ncaption_weight = 0.1\nself_critical_samples = 3\ndropout = 0.0\nbf16 = true\n");
+  const std::string objectives = GENERATE(as<std::string>{}, "contrast_weight = 0.2\n",
+                                          "contrast_weight = 0.1\nmatch_weight = 0.1\ncaption_weight = "
+                                          "0.1\nself_critical_samples = 3\ndropout = 0.0\nbf16 = true\n",
+                                          "stem_rate = 0.1\n");
   CAPTURE(objectives);
   write_recipe(folder / "whole.toml", "whole", objectives);
   write_recipe(folder / "killed.toml", "killed", objectives);

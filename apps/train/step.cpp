@@ -1,0 +1,130 @@
+#include <ATen/Parallel.h>
+#include <ATen/autocast_mode.h>
+
+#include "apps/train/objective.h"
+#include "apps/train/run.h"
+#include "core/ops.h"
+#include "vision/image.h"
+
+namespace limn {
+
+namespace {
+
+// Zeroes some cells, so that captions do not hang on single ones. [B h w C]
+Tensor with_cells_dropped(const Tensor& grid, double share, std::mt19937_64& random) {
+  if (share == 0) return grid;
+  Tensor keep = at::ones({grid.size(0), grid.size(1), grid.size(2), 1});
+  float* cell = keep.mutable_data_ptr<float>();
+  for (std::int64_t i = 0; i < keep.numel(); ++i) cell[i] = draw_unit(random) < share ? 0.0f : 1.0f;
+  return grid * keep;
+}
+
+// Of a frozen stem: kept grids of a few views. [B h w C]
+Tensor kept_grids(const Run& run, const std::vector<std::int64_t>& pictures, std::mt19937_64& random) {
+  std::vector<Tensor> chosen;
+  const Tensor& grids = run.train.grids;
+  for (const std::int64_t picture : pictures) {
+    const std::int64_t v = static_cast<std::int64_t>(draw_below(random, static_cast<std::uint64_t>(grids.size(1))));
+    const bool flip = run.config.flip && draw_unit(random) < 0.5;
+    const Tensor grid = grids[picture][v];  // [h w C]
+    chosen.push_back(flip ? grid.flip({1}) : grid);
+  }
+  return at::stack(chosen).to(at::kFloat);
+}
+
+// Of a stem that is trained: each time another crop of each picture, through the stem as it is now. [B h w C]
+Tensor fresh_grids(const Run& run, const std::vector<std::int64_t>& pictures, std::mt19937_64& random) {
+  std::vector<Tensor> views(pictures.size());
+  std::vector<bool> flips;
+  for (std::size_t i = 0; i < pictures.size(); ++i) flips.push_back(run.config.flip && draw_unit(random) < 0.5);
+  std::vector<std::string> faults(pictures.size());
+  at::parallel_for(0, static_cast<std::int64_t>(pictures.size()), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) try {
+        const Image image = read_image(run.train.records[static_cast<std::size_t>(pictures[i])].image);
+        const Tensor view = picture_view(image, run.step + 1, pictures[i], run.pictures);  // uint8 [3 H W]
+        views[i] = flips[i] ? view.flip({2}) : view;
+      } catch (const Error& error) {
+        faults[i] = error.what();
+      }
+  });
+  for (const std::string& fault : faults)
+    if (!fault.empty()) throw InputError(fault);
+  return run.model.vision.stem.grid(run.pictures.preprocess.normalise(at::stack(views)));
+}
+
+// Mixed precision for as long as it lives. Casts of the weights are dropped at the end: some were made without
+// gradients.
+struct Autocast {
+  explicit Autocast(bool on) { at::autocast::set_autocast_enabled(at::kCPU, on); }
+  ~Autocast() {
+    at::autocast::clear_cache();
+    at::autocast::set_autocast_enabled(at::kCPU, false);
+  }
+};
+
+// The captions that the model itself draws for these pictures, and what they are worth.
+Tensor self_critical(Run& run, const Tensor& grid, const std::vector<std::int64_t>& pictures, std::uint64_t seed,
+                     Report& report) {
+  const TrainConfig& c = run.config;
+  SampledCaptions sampled;
+  {
+    const at::NoGradGuard no_grad;
+    const Autocast precision(c.bf16);
+    sampled = sample_captions(run.model, run.tokenizer, run.rewards, run.model.vision.tokens(grid), pictures,
+                              {.samples = c.self_critical_samples, .seed = seed});
+  }
+  report.reward += sampled.reward / static_cast<double>(c.accumulate);
+  const Autocast precision(c.bf16);
+  return self_critical_loss(run.model, run.model.vision.tokens(grid),
+                            pack(std::move(sampled.captions), c.model.text.positions, LastToken::target),
+                            sampled.advantages);
+}
+
+// What is learnt from people's captions.
+Tensor losses(Run& run, const Tensor& grid, const TextRows& captions, std::mt19937_64& random, Report& report) {
+  const TrainConfig& c = run.config;
+  const Autocast precision(c.bf16);
+  const Tensor tokens = run.model.vision.tokens(grid, c.dropout);  // [B N D]
+  Tensor total = at::zeros({});
+  const auto add = [&](const Tensor& loss, double weight, double& sum) {
+    sum += loss.item<double>() / static_cast<double>(c.accumulate);
+    total = total + weight * loss;
+  };
+  if (c.caption_weight > 0)
+    add(caption_loss(run.model, tokens, pack(captions, c.model.text.positions, LastToken::target), c.smoothing,
+                     c.dropout),
+        c.caption_weight, report.caption);
+  if (c.contrast_weight > 0 || c.match_weight > 0) {
+    const PairLosses pairs = pair_losses(run.model, tokens, captions, c.match_weight > 0, c.dropout, random);
+    add(pairs.contrast, c.contrast_weight, report.contrast);
+    if (c.match_weight > 0) add(pairs.match, c.match_weight, report.match);
+  }
+  return total;
+}
+
+}  // namespace
+
+void take_step(Run& run, Report& report) {
+  const TrainConfig& c = run.config;
+  std::mt19937_64 random(c.seed * 7919u + static_cast<std::uint64_t>(run.step) + 1u);
+  at::manual_seed(random());  // dropout
+  for (std::int64_t part = 0; part < c.accumulate; ++part) {
+    const auto pictures = pictures_of_step(run.step * c.accumulate + part, c.batch,
+                                           static_cast<std::int64_t>(run.train.records.size()), c.seed);
+    std::vector<const TokenizedCaptions*> captions;
+    for (const std::int64_t picture : pictures)
+      captions.push_back(&run.train.tokens[static_cast<std::size_t>(picture)]);
+    const Tensor grid = with_cells_dropped(
+        c.stem_rate > 0 ? fresh_grids(run, pictures, random) : kept_grids(run, pictures, random), c.drop_cells, random);
+    const TextRows drawn = draw_captions(captions, c.captions, random);
+    Tensor total = losses(run, grid, drawn, random, report);
+    if (c.self_critical_samples > 0)
+      total = total + c.self_critical_weight * self_critical(run, grid, pictures, random(), report);
+    (total / static_cast<double>(c.accumulate)).backward();
+  }
+  report.rate = cosine_rate(run.step, c.steps, c.warmup, c.rate, c.final_rate);
+  report.norm += run.optimizer.step(report.rate);
+  ++run.step;
+}
+
+}  // namespace limn
