@@ -129,7 +129,7 @@ Tensor HouseModel::log_likelihood(const Tensor& tokens, const PackedTexts& texts
 
 Tensor HouseModel::no_picture() const {
   const std::int64_t side = (config.vision.image + 31) / 32, channels = config.vision.stem.stages.back().out;
-  return vision.tokens(at::zeros({1, side, side, channels}, vision.project.weight.options().requires_grad(false)));
+  return vision.tokens(at::zeros({1, side, side, channels}, vision.positions.options().requires_grad(false)));
 }
 
 std::vector<std::pair<std::string, Tensor>> quantized_for_storage(const std::map<std::string, Tensor>& weights) {

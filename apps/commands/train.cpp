@@ -1,6 +1,6 @@
+#include "apps/train/train.h"
 #include "apps/commands/commands.h"
 #include "apps/progress.h"
-#include "apps/train/train.h"
 
 namespace limn {
 

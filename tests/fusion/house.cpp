@@ -61,10 +61,15 @@ TEST_CASE("house heads: the script of a text chooses its begin token", "[house]"
 }
 
 TEST_CASE("house heads: more likely with the picture means a better fit where the head says so", "[house]") {
-  const Weights weights = Weights::random(2);
+  const at::NoGradGuard no_grad;
+  WeightsOptions options;
+  options.fill = true;
+  options.trainable = true;  // such weights are read where they lie
+  const Weights weights({}, options);
   const HouseHeads heads(weights, {.picture_dim = 16, .text_dim = 16, .heads = 2, .width = 8, .mlp = 16, .eps = 1e-5});
-  heads.match_head->weight.copy_(at::tensor({0.0f, 0.0f, 0.0f, 0.0f, 1.0f, -1.0f}).view({2, 3}));
-  heads.match_head->bias.zero_();
+  const auto named = [&](const char* name) { return weights.parameters().at(name); };
+  named("match.head.weight").copy_(at::tensor({0.0f, 0.0f, 0.0f, 0.0f, 1.0f, -1.0f}).view({2, 3}));
+  named("match.head.bias").zero_();
   const Tensor seen = at::tensor({-10.0f, -20.0f}), blind = at::tensor({-15.0f, -15.0f});
   const Tensor fits = at::softmax(heads.match(at::zeros({2}), seen, blind), -1).select(-1, 1);
   CHECK(fits[0].item<double>() == Approx(1 / (1 + std::exp(-5.0))));
