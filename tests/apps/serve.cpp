@@ -174,7 +174,7 @@ TEST_CASE("serve: a thousand malformed requests", "[apps][serve]") {
         bytes.erase(at, 1 + random() % 8);
       else
         bytes[at] = static_cast<char>(random());
-      if (bytes.empty()) bytes = "\n";
+      if (bytes.empty()) bytes.assign(1, '\n');
     }
     const std::string answer = served.exchange(bytes, 15);
     REQUIRE(answer.find("the secret words") == std::string::npos);
