@@ -52,7 +52,8 @@ PackedLinear::PackedLinear(Tensor weight)
     : rows_(std::move(weight)), dtype_(rows_.scalar_type()), trainable_(rows_.requires_grad()) {}
 
 void PackedLinear::pack() {
-  packed_ = operators().pack->call(rows_.contiguous(), std::nullopt);
+  static const std::optional<c10::SymInt> any_batch;  // a named one: GCC 12 takes std::nullopt for uninitialised
+  packed_ = operators().pack->call(rows_.contiguous(), any_batch);
   version_ = static_cast<std::uint32_t>(rows_._version());
   if (rows_.use_count() == 1 && rows_.storage().use_count() == 1) rows_ = Tensor();
 }
