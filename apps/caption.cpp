@@ -6,8 +6,8 @@
 #include <set>
 
 #include "apps/caption_engine.h"
+#include "apps/notes.h"
 #include "apps/pictures.h"
-#include "apps/progress.h"
 #include "apps/results.h"
 #include "apps/sheet.h"
 #include "core/files.h"
@@ -51,7 +51,7 @@ struct Counts {
 class Run {
  public:
   Run(const CaptionOptions& options, std::ostream& out, std::ostream& notes)
-      : options_(options), out_(out), notes_(notes) {}
+      : options_(options), out_(out), notes_(options.common, notes) {}
 
   int operator()(const std::function<CaptionEngine()>& open, std::istream& in) {
     check_outputs(options_);
@@ -59,7 +59,7 @@ class Run {
     const Inputs inputs = find_inputs(options_.inputs, in);
     single_ = inputs.single;
     if (options_.stream && !single_) throw UsageError("--stream is for one picture");
-    for (const std::string& text : inputs.notes) note(text);
+    for (const std::string& text : inputs.notes) notes_.note(text);
     for (const Input& input : inputs.items) tasks_.push_back(planned(input));
     open_results();
     describe(open);
@@ -68,16 +68,6 @@ class Run {
   }
 
  private:
-  void note(const std::string& text) {
-    if (!options_.common.quiet) complain(text);
-  }
-
-  void complain(const std::string& text) {
-    if (progress_) progress_->clear();
-    notes_ << "limn: " << text << '\n';
-    notes_.flush();
-  }
-
   /// Decides about all result files before the first picture is looked at.
   void plan_files() {
     const Existing existing = options_.sidecar.existing;
@@ -143,23 +133,21 @@ class Run {
     CaptionSearch search = options_.search;
     if (options_.stream) search.beams = 1;
     CaptionRequest request = caption_request(search, engine);
-    if (options_.common.verbose) note(engine.name);
+    if (options_.common.verbose) notes_.note(engine.name);
     if (options_.stream) {
       printer_ = std::make_unique<TokenPrinter>(engine, engine.begin(request.prompt, request.language),
                                                 options_.format.prefix, out_);
       request.generate.on_token = [this](std::int64_t, std::int64_t token) { printer_->add(token); };
     }
     const auto count = static_cast<std::int64_t>(pictures.size());
-    const bool bar = options_.common.progress && !options_.common.quiet && count > 1 && terminal_for_progress();
-    progress_ = std::make_unique<Progress>(notes_, ProgressOptions{.label = "caption", .total = count, .enabled = bar});
-    progress_->update(0);
+    notes_.begin("caption", count);
     engine.describe(pictures, request, [&](std::size_t index, const Described& described) {
       report_until(places[index]);
       report(record_of(pictures[index], described));
       ++reported_;
-      progress_->update(static_cast<std::int64_t>(index) + 1);
+      notes_.update(static_cast<std::int64_t>(index) + 1);
     });
-    progress_.reset();
+    notes_.end();
     printer_.reset();
   }
 
@@ -181,10 +169,10 @@ class Run {
   }
 
   void report(const CaptionResult& record) {
-    if (progress_) progress_->clear();
+    notes_.clear();
     if (!record.error.empty()) {
       ++counts_.failed;
-      complain(explained(record.path, record.error));
+      notes_.complain(explained(record.path, record.error));
     } else if (record.withheld) {
       ++counts_.withheld;
     } else {
@@ -207,7 +195,7 @@ class Run {
       write_sidecar(record.path, text, options_.sidecar);
     } catch (const WriteError& error) {
       counts_.unwritable = true;
-      complain(error.what());
+      notes_.complain(error.what());
     }
   }
 
@@ -221,10 +209,10 @@ class Run {
         for (const ScoredCaption& caption : record.captions) texts.push_back(caption.text);
       entries.push_back(sheet_entry(record.path, std::move(texts), options_.inputs.orient, options.side));
     }
-    if (entries.empty()) return note("no pictures, so no contact sheet");
+    if (entries.empty()) return notes_.note("no pictures, so no contact sheet");
     const Drawing sheet = contact_sheet(entries, options);
     write_image(options_.sheet, sheet.pixels);
-    if (!sheet.note.empty()) note(sheet.note);
+    if (!sheet.note.empty()) notes_.note(sheet.note);
   }
 
   int finish() {
@@ -232,7 +220,7 @@ class Run {
     if (!options_.coco_results.empty() && !kept_.count(options_.coco_results))
       write_file(options_.coco_results, coco_results(with_earlier(records_)));
     if (!options_.sheet.empty() && !kept_.count(options_.sheet)) draw_sheet();
-    for (const fs::path& file : kept_) note(file.string() + ": exists already and was left as it is");
+    for (const fs::path& file : kept_) notes_.note(file.string() + ": exists already and was left as it is");
     summarise();
     if (interrupted()) return exit_interrupted;
     if (counts_.unwritable) return exit_unwritable;
@@ -265,12 +253,12 @@ class Run {
     if (counts_.skipped > 0) text += ", " + std::to_string(counts_.skipped) + " had captions already";
     if (counts_.withheld > 0) text += ", " + std::to_string(counts_.withheld) + " below --min-score";
     if (counts_.failed > 0) text += ", " + std::to_string(counts_.failed) + " failed";
-    note((interrupted() ? "interrupted; " : "") + text);
+    notes_.note((interrupted() ? "interrupted; " : "") + text);
   }
 
   const CaptionOptions& options_;
   std::ostream& out_;
-  std::ostream& notes_;
+  Notes notes_;
   std::vector<Task> tasks_;
   bool single_ = false;
   std::size_t reported_ = 0;  ///< tasks before this one have been told
@@ -279,7 +267,6 @@ class Run {
   std::map<std::string, fs::path> sidecars_;  ///< whose they are
   std::vector<CaptionResult> records_;
   std::unique_ptr<Results> results_;
-  std::unique_ptr<Progress> progress_;
   std::unique_ptr<TokenPrinter> printer_;
   Counts counts_;
 };

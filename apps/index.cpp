@@ -7,7 +7,8 @@
 #include "apps/caption_output.h"
 #include "apps/index_plan.h"
 #include "apps/models.h"
-#include "apps/progress.h"
+#include "apps/notes.h"
+#include "apps/pictures.h"
 #include "apps/train/data.h"
 #include "core/hash.h"
 #include "core/json.h"
@@ -45,13 +46,13 @@ Structure structure_of(const std::string& word) {
 class Run {
  public:
   Run(const IndexOptions& options, std::ostream& out, std::ostream& notes)
-      : options_(options), out_(out), notes_(notes) {}
+      : options_(options), out_(out), notes_(options.common, notes) {}
 
   int operator()(const std::function<IndexModel(const std::string&)>& open, std::istream& in) {
     const VectorType type = type_of(options_.type);
     const TidyOptions tidy{structure_of(options_.structure), options_.cells};
     const Inputs inputs = find_inputs(options_.inputs, in);
-    for (const std::string& text : inputs.notes) note(text);
+    for (const std::string& text : inputs.notes) notes_.note(text);
     read_given_captions();
     std::error_code error;
     const bool present = !options_.rebuild && fs::exists(options_.out, error);
@@ -71,16 +72,6 @@ class Run {
   }
 
  private:
-  void note(const std::string& text) {
-    if (!options_.common.quiet) complain(text);
-  }
-
-  void complain(const std::string& text) {
-    if (progress_) progress_->clear();
-    notes_ << "limn: " << text << '\n';
-    notes_.flush();
-  }
-
   void read_given_captions() {
     if (options_.captions.empty()) return;
     for (const CaptionRecord& record : read_captions(options_.captions))
@@ -104,7 +95,7 @@ class Run {
   void update(IndexWriter& writer, const Inputs& inputs) {
     const IndexContent& content = writer.content();
     if (!options_.common.model.empty()) embedder(writer);
-    if (content.end < content.size) note("the last run was cut off; going on where it was");
+    if (content.end < content.size) notes_.note("the last run was cut off; going on where it was");
     PlanOptions wishes{.keep_missing = options_.keep_missing,
                        .captions = options_.captions.empty() ? nullptr : &captions_};
     for (const std::string& path : options_.inputs.paths)
@@ -128,8 +119,7 @@ class Run {
   void fail(const fs::path& path, const std::string& why) {
     ++failed_;
     if (options_.json) out_ << Json::object({{"path", path.string()}, {"error", why}}).dump() << '\n';
-    const std::string name = printable(path);
-    complain(why.rfind(name + ":", 0) == 0 ? why : name + ": " + why);
+    notes_.complain(explained(path, why));
   }
 
   Tensor caption_vectors(IndexWriter& writer, const std::vector<NewEntry>& entries) {
@@ -186,15 +176,13 @@ class Run {
                                    .pinned = placement.device.is_cuda(),
                                    .stop = &interruption()};
     const auto count = static_cast<std::int64_t>(plan_.encode.size());
-    const bool bar = options_.common.progress && !options_.common.quiet && count > 1 && terminal_for_progress();
-    progress_ = std::make_unique<Progress>(notes_, ProgressOptions{.label = "index", .total = count, .enabled = bar});
-    progress_->update(0);
+    notes_.begin("index", count);
     const Clock::time_point start = written_ = Clock::now();
     run_pipeline(
         plan_.encode.size(), make, [&](const PictureBatch& batch) { take(writer, model, batch); }, pipeline);
     flush(writer);
     total_ = seconds_since(start);
-    progress_.reset();
+    notes_.end();
   }
 
   void take(IndexWriter& writer, const Embedder& model, const PictureBatch& batch) {
@@ -223,7 +211,7 @@ class Run {
       if (static_cast<std::int64_t>(waiting_.size()) >= kRecord || seconds_since(written_) > kRecordSeconds)
         flush(writer);
     }
-    progress_->update(done_);
+    notes_.update(done_);
   }
 
   void keep(const NewEntry& item, const Tensor& vector) {
@@ -269,13 +257,13 @@ class Run {
       tell(plan_.moved, "moved");
       tell(plan_.removed, "gone");
       tell(failed_, "failed");
-      note((interrupted() ? "interrupted; " : "") + text);
+      notes_.note((interrupted() ? "interrupted; " : "") + text);
       if (options_.common.verbose && encoded_ > 0) {
         char times[160];
         std::snprintf(times, sizeof times,
                       "%.1f pictures/s; encoding %.0f %% of the time, waiting for pictures %.0f %%",
                       static_cast<double>(encoded_) / total_, 100 * encoding_ / total_, 100 * wait / total_);
-        note(times);
+        notes_.note(times);
       }
     }
     if (interrupted()) return exit_interrupted;
@@ -284,12 +272,11 @@ class Run {
 
   const IndexOptions& options_;
   std::ostream& out_;
-  std::ostream& notes_;
+  Notes notes_;
   std::function<IndexModel()> open_;
   IndexModel model_;
   IndexPlan plan_;
   std::map<std::string, std::vector<std::string>> captions_;
-  std::unique_ptr<Progress> progress_;
   std::vector<NewEntry> waiting_;  ///< encoded, not yet written
   std::vector<Tensor> vectors_;    ///< [E] each
   Clock::time_point written_;

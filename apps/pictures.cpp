@@ -4,7 +4,7 @@
 
 #include "apps/caption_output.h"
 #include "apps/models.h"
-#include "apps/progress.h"
+#include "apps/notes.h"
 #include "apps/results.h"
 #include "core/json.h"
 #include "fusion/model.h"
@@ -56,11 +56,11 @@ namespace {
 class Run {
  public:
   Run(const PictureCommand& command, std::ostream& out, std::ostream& notes)
-      : command_(command), results_(out), notes_(notes) {}
+      : command_(command), results_(out), notes_(command.common, notes) {}
 
   int operator()(std::istream& in) {
     inputs_ = find_inputs(command_.inputs, in);
-    for (const std::string& text : inputs_.notes) note(text);
+    for (const std::string& text : inputs_.notes) notes_.note(text);
     std::vector<fs::path> files;
     std::vector<std::size_t> places;
     for (std::size_t i = 0; i < inputs_.items.size(); ++i) {
@@ -78,12 +78,9 @@ class Run {
  private:
   void answer(const std::vector<fs::path>& files, const std::vector<std::size_t>& places) {
     const PictureAnswers answers = command_.open(inputs_.single);
-    if (command_.common.verbose) note(model_text(*answers.model));
+    if (command_.common.verbose) notes_.note(model_text(*answers.model));
     const auto count = static_cast<std::int64_t>(files.size());
-    const bool bar = command_.common.progress && !command_.common.quiet && count > 1 && terminal_for_progress();
-    progress_ =
-        std::make_unique<Progress>(notes_, ProgressOptions{.label = command_.name, .total = count, .enabled = bar});
-    progress_->update(0);
+    notes_.begin(command_.name, count);
     std::vector<std::string> records;  // of the last batch
     in_order(
         files, answers.preprocess, {command_.common, answers.model->placement, command_.inputs.orient},
@@ -101,9 +98,9 @@ class Run {
             tell_failure(files[index], error);
           }
           ++told_;
-          progress_->update(static_cast<std::int64_t>(index) + 1);
+          notes_.update(static_cast<std::int64_t>(index) + 1);
         });
-    progress_.reset();
+    notes_.end();
   }
 
   void tell_broken_before(std::size_t end) {
@@ -113,23 +110,13 @@ class Run {
 
   void tell_failure(const fs::path& path, const std::string& error) {
     ++failed_;
-    complain(explained(path, error));
+    notes_.complain(explained(path, error));
     if (command_.json) put(Json::object({{"path", path.string()}, {"error", error}}).dump() + "\n");
   }
 
   void put(const std::string& lines) {
-    if (progress_) progress_->clear();
+    notes_.clear();
     results_.put(lines);
-  }
-
-  void note(const std::string& text) {
-    if (!command_.common.quiet) complain(text);
-  }
-
-  void complain(const std::string& text) {
-    if (progress_) progress_->clear();
-    notes_ << "limn: " << text << '\n';
-    notes_.flush();
   }
 
   void summarise() {
@@ -137,16 +124,15 @@ class Run {
     if (!worth || inputs_.items.size() < 2) return;
     std::string text = std::to_string(answered_) + " " + command_.past;
     if (failed_ > 0) text += ", " + std::to_string(failed_) + " failed";
-    note((interrupted() ? "interrupted; " : "") + text);
+    notes_.note((interrupted() ? "interrupted; " : "") + text);
   }
 
   const PictureCommand& command_;
   Results results_;
-  std::ostream& notes_;
+  Notes notes_;
   Inputs inputs_;
   std::size_t told_ = 0;  ///< inputs before this one have been told
   std::int64_t answered_ = 0, failed_ = 0;
-  std::unique_ptr<Progress> progress_;
 };
 
 }  // namespace
