@@ -79,7 +79,7 @@ Diagnosis examine(double seconds) {
   d.gflops = measure_rates(at::kCPU, seconds);
   d.read_one = measure_read_bandwidth(1, seconds) * 1e-9;
   d.read_all = measure_read_bandwidth(d.processor.threads, seconds) * 1e-9;
-  d.cuda_build = at::hasCUDA();
+  d.cuda_build = at::Context::hasCUDART();
   d.devices = cuda_devices(seconds);
   try {
     const std::filesystem::path folder = resolve_model("");

@@ -101,6 +101,12 @@ int create_beside(const fs::path& target, fs::path& temporary) {
   return -1;
 }
 
+void lock_for_writing(int descriptor, const fs::path& path) {
+  if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) return;
+  if (errno != EWOULDBLOCK) cannot_write(path, errno);
+  throw WriteError(path.string() + ": is being written by another process; wait until it has ended");
+}
+
 }  // namespace
 
 void each_line(std::string_view text, const std::function<void(std::string_view line, std::size_t number)>& use) {
@@ -158,14 +164,21 @@ void write_file(const fs::path& file, std::span<const std::string_view> pieces) 
   temporary.renamed = true;
 }
 
+FolderLock::FolderLock(const fs::path& folder)
+    : descriptor_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+  Descriptor held(descriptor_);  // closes it where the constructor fails
+  if (held.value < 0) cannot_write(folder, errno);
+  lock_for_writing(held.value, folder);
+  held.value = -1;
+}
+
+FolderLock::~FolderLock() { ::close(descriptor_); }
+
 AppendFile::AppendFile(const fs::path& file)
     : path_(file), descriptor_(::open(file.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC)) {
   Descriptor out(descriptor_);  // closes it where the constructor fails
   if (out.value < 0) cannot_write(file, errno);
-  if (::flock(out.value, LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) cannot_write(file, errno);
-    throw WriteError(file.string() + ": is being written by another process; wait until it has ended");
-  }
+  lock_for_writing(out.value, file);
   struct stat held {
   }, named{};
   if (::fstat(out.value, &held) != 0) cannot_write(file, errno);

@@ -53,6 +53,20 @@ class AppendFile {
   std::uint64_t size_ = 0;
 };
 
+/// Keeps a folder for this process alone until it ends; the folder itself is the lock, so that a killed process leaves
+/// none behind.
+class FolderLock {
+ public:
+  /// @throws WriteError naming the folder and the reason; another process that holds it is one
+  explicit FolderLock(const std::filesystem::path& folder);
+  ~FolderLock();
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+
+ private:
+  int descriptor_;
+};
+
 /// A regular file mapped into memory. The mapping is private: nothing done to the bytes reaches the file. The file
 /// must not shrink while it is mapped (the system raises SIGBUS then).
 class MappedFile {

@@ -26,7 +26,7 @@ std::int64_t cut(TextRows& texts, std::int64_t longest, std::int64_t unread) {
 
 }  // namespace
 
-PackedTexts pack(TextRows texts, std::int64_t longest, LastToken last) {
+PackedTexts pack(TextRows texts, std::int64_t longest, LastToken last, at::Device device) {
   const std::int64_t unread = last == LastToken::target ? 1 : 0;
   const std::int64_t T = cut(texts, longest, unread), R = static_cast<std::int64_t>(texts.size());
   PackedTexts packed{.ids = at::zeros({R, T}, at::kLong),
@@ -66,6 +66,9 @@ PackedTexts pack(TextRows texts, std::int64_t longest, LastToken last) {
   packed.text = integers(owner);
   packed.lengths = integers(lengths);
   packed.row = integers(rows);
+  for (Tensor* tensor : {&packed.ids, &packed.positions, &packed.causal, &packed.whole, &packed.places, &packed.targets,
+                         &packed.text, &packed.lengths, &packed.row})
+    if (tensor->defined()) *tensor = tensor->to(device);
   return packed;
 }
 

@@ -28,8 +28,8 @@ struct PackedTexts {
   Tensor row;        // [G] int64: which row each text lies in
 };
 
-/// Packs texts; they keep their order. @param longest  texts are cut to this many tokens
-PackedTexts pack(TextRows texts, std::int64_t longest, LastToken last);
+/// Packs texts; they keep their order. @param longest  texts are cut to this many tokens. @param device  of the result
+PackedTexts pack(TextRows texts, std::int64_t longest, LastToken last, at::Device device = at::kCPU);
 
 /// Mean over each text's tokens. @param x  [R T D]. @return [G D]
 Tensor text_means(const Tensor& x, const PackedTexts& texts);

@@ -14,6 +14,7 @@ void add_train(CLI::App& app, Action& action) {
   const Group group{*command, "Run"};
   group.option("-t,--threads", options->threads, "N", "threads that compute; the same number repeats a run exactly")
       ->check(CLI::Range(1, 4096));
+  group.setting("--device", options->device, "DEVICE", "auto, cpu, cuda or cuda:N");
   group.option("--stop-after", options->stop_after, "N", "end after N steps of this call, with a checkpoint")
       ->check(CLI::PositiveNumber);
   group.option("--seed", *seed, "N", "instead of the file's");

@@ -17,9 +17,10 @@ namespace {
 
 std::string fingerprint(const std::vector<CaptionRecord>& records, const GridOptions& options) {
   std::uint64_t hash = kHashStart;
-  for (const CaptionRecord& record : records) hash = hash_bytes(record.image.filename().string(), hash);
+  for (const CaptionRecord& record : records) hash = hash_bytes(record.image.string() + "\n", hash);
   hash = hash_bytes(std::to_string(options.preprocess.size.height) + " " + std::to_string(options.views) + " " +
-                        std::to_string(options.smallest_crop) + " " + std::to_string(options.seed),
+                        std::to_string(options.smallest_crop) + " " + std::to_string(options.seed) + " " +
+                        std::to_string(options.stem),
                     hash);
   return std::to_string(hash);
 }
@@ -51,8 +52,8 @@ Tensor picture_grids(const EfficientNet& stem, const std::vector<CaptionRecord>&
       safetensors_metadata(options.cache)["made_for"] == mark)
     return read_safetensors(options.cache).at("grids").load();
   const std::int64_t pictures = static_cast<std::int64_t>(records.size()), at_once = 16;
-  const Tensor probe =
-      stem.grid(at::zeros({1, 3, options.preprocess.size.height, options.preprocess.size.width}));  // [1 h w C]
+  const Tensor probe = stem.grid(
+      at::zeros({1, 3, options.preprocess.size.height, options.preprocess.size.width}, options.device));  // [1 h w C]
   Tensor grids = at::empty({pictures, options.views, probe.size(1), probe.size(2), probe.size(3)}, at::kHalf);
   std::mutex lock;
   std::string fault;
@@ -64,8 +65,8 @@ Tensor picture_grids(const EfficientNet& stem, const std::vector<CaptionRecord>&
       for (std::int64_t i = begin; i < end; ++i) try {
           const Image image = read_image(records[static_cast<std::size_t>(i)].image);
           for (std::int64_t v = 0; v < options.views; ++v) {
-            const Tensor pixels =
-                options.preprocess.normalise(picture_view(image, v, i, options).unsqueeze(0));  // [1 3 H W]
+            const Tensor pixels = options.preprocess.normalise(
+                picture_view(image, v, i, options).unsqueeze(0).to(options.device));  // [1 3 H W]
             grids[i][v].copy_(stem.grid(pixels)[0]);
           }
         } catch (const Error& error) {

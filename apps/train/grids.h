@@ -13,7 +13,9 @@ struct GridOptions {
   std::int64_t views = 1;      ///< view 0 is the whole picture, the others random crops
   double smallest_crop = 0.6;  ///< area share
   std::uint64_t seed = 0;
-  std::filesystem::path cache;  ///< kept here and read again when records and options are the same
+  at::Device device = at::kCPU;  ///< the stem's
+  std::uint64_t stem = 0;        ///< tells stems apart in the cache
+  std::filesystem::path cache;   ///< kept here and read again when records, options and stem are the same
   std::function<void(std::int64_t done, std::int64_t all)> progress;
   std::function<bool()> stop;  ///< true: give up
 };

@@ -45,7 +45,7 @@ Pairs with_hard_negatives(const TextRows& captions, const Tensor& scores, std::m
   std::vector<Candidate> all;
   for (std::size_t b = 0; b < captions.size(); ++b)
     for (const auto& text : captions[b]) all.push_back({b, &text});
-  const Tensor chances = at::softmax(scores.detach(), 0).contiguous();  // [G B]
+  const Tensor chances = at::softmax(scores.detach(), 0).to(at::kCPU).contiguous();  // [G B]
   const auto chance = chances.accessor<float, 2>();
   Pairs pairs{.texts = TextRows(captions.size()), .caption = {}, .picture = {}, .fits = {}};
   const auto add = [&](std::size_t b, std::size_t g) {
@@ -89,7 +89,8 @@ PairLosses pair_losses(const HouseModel& model, const Tensor& tokens, const Text
                        double dropout, std::mt19937_64& random) {
   const HouseHeads& heads = *model.heads;
   const std::int64_t longest = model.text.config.positions;
-  const PackedTexts packed = pack(captions, longest, LastToken::read);
+  const at::Device device = tokens.device();
+  const PackedTexts packed = pack(captions, longest, LastToken::read, device);
   const Tensor pictures = normalised(heads.pictures(tokens, dropout));                          // [B E]
   const Tensor texts = normalised(heads.texts(model.words(packed, dropout), packed, dropout));  // [G E]
   const Tensor scores = exact_product(texts, pictures.t()) * heads.scale();                     // [G B]
@@ -99,12 +100,12 @@ PairLosses pair_losses(const HouseModel& model, const Tensor& tokens, const Text
   Tensor seen, blind;  // [G']
   {
     const at::NoGradGuard no_grad;  // the decoder's likelihoods are read, not trained, by matching
-    const PackedTexts read = pack(pairs.texts, longest, LastToken::target);
+    const PackedTexts read = pack(pairs.texts, longest, LastToken::target, device);
     seen = model.log_likelihood(tokens, read);
     blind = model.log_likelihood(model.no_picture(), read);
   }
-  const auto numbers = [](const std::vector<std::int64_t>& values) {
-    return at::tensor(at::ArrayRef<std::int64_t>(values));
+  const auto numbers = [&](const std::vector<std::int64_t>& values) {
+    return at::tensor(at::ArrayRef<std::int64_t>(values)).to(device);
   };
   const Tensor similarity = scores.detach().index({numbers(pairs.caption), numbers(pairs.picture)});
   losses.match = at::cross_entropy_loss(heads.match(similarity, seen, blind).to(at::kFloat), numbers(pairs.fits));

@@ -26,6 +26,7 @@ struct Run {
   Tokenizer tokenizer;
   Weights stem_weights;  ///< trained too where its rate is not 0
   Weights weights;       ///< all others; those of frozen parts need no gradient
+  Placement placement;   ///< of all weights
   HouseModel model;
   AdamW optimizer;
   GridOptions pictures = {};                ///< how pictures are looked at

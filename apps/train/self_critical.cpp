@@ -103,7 +103,8 @@ Tensor self_critical_loss(const HouseModel& model, const Tensor& tokens, const P
       model.text(batch.ids, {.context = tokens, .mask = batch.causal, .positions = batch.positions});  // [B T D]
   const Tensor logits = model.text.logits(hidden.flatten(0, 1).index_select(0, batch.places)).to(at::kFloat);  // [M V]
   const Tensor surprise = at::cross_entropy_loss(logits, batch.targets, {}, at::Reduction::None);              // [M]
-  const Tensor weight = at::tensor(at::ArrayRef<double>(advantages)).to(at::kFloat).index_select(0, batch.text);
+  const Tensor weight =
+      at::tensor(at::ArrayRef<double>(advantages)).to(logits.device(), at::kFloat).index_select(0, batch.text);
   return (surprise * weight).mean();
 }
 

@@ -16,7 +16,7 @@ Tensor with_cells_dropped(const Tensor& grid, double share, std::mt19937_64& ran
   Tensor keep = at::ones({grid.size(0), grid.size(1), grid.size(2), 1});
   float* cell = keep.mutable_data_ptr<float>();
   for (std::int64_t i = 0; i < keep.numel(); ++i) cell[i] = draw_unit(random) < share ? 0.0f : 1.0f;
-  return grid * keep;
+  return grid * keep.to(grid.device());
 }
 
 // Of a frozen stem: kept grids of a few views. [B h w C]
@@ -29,7 +29,7 @@ Tensor kept_grids(const Run& run, const std::vector<std::int64_t>& pictures, std
     const Tensor grid = grids[picture][v];  // [h w C]
     chosen.push_back(flip ? grid.flip({1}) : grid);
   }
-  return at::stack(chosen).to(at::kFloat);
+  return at::stack(chosen).to(run.placement.device, at::kFloat);
 }
 
 // Of a stem that is trained: each time another crop of each picture, through the stem as it is now. [B h w C]
@@ -49,17 +49,26 @@ Tensor fresh_grids(const Run& run, const std::vector<std::int64_t>& pictures, st
   });
   for (const std::string& fault : faults)
     if (!fault.empty()) throw InputError(fault);
-  return run.model.vision.stem.grid(run.pictures.preprocess.normalise(at::stack(views)));
+  return run.model.vision.stem.grid(run.pictures.preprocess.normalise(at::stack(views).to(run.placement.device)));
 }
 
 // Mixed precision for as long as it lives. Casts of the weights are dropped at the end: some were made without
 // gradients.
-struct Autocast {
-  explicit Autocast(bool on) { at::autocast::set_autocast_enabled(at::kCPU, on); }
+class Autocast {
+ public:
+  explicit Autocast(const Run& run) : device_(run.placement.device.type()) {
+    at::autocast::set_autocast_dtype(device_, at::kBFloat16);  // CUDA's own choice is fp16, which needs scaled losses
+    at::autocast::set_autocast_enabled(device_, run.config.bf16);
+  }
   ~Autocast() {
     at::autocast::clear_cache();
-    at::autocast::set_autocast_enabled(at::kCPU, false);
+    at::autocast::set_autocast_enabled(device_, false);
   }
+  Autocast(const Autocast&) = delete;
+  Autocast& operator=(const Autocast&) = delete;
+
+ private:
+  at::DeviceType device_;
 };
 
 // The captions that the model itself draws for these pictures, and what they are worth.
@@ -69,21 +78,21 @@ Tensor self_critical(Run& run, const Tensor& grid, const std::vector<std::int64_
   SampledCaptions sampled;
   {
     const at::NoGradGuard no_grad;
-    const Autocast precision(c.bf16);
+    const Autocast precision(run);
     sampled = sample_captions(run.model, run.tokenizer, run.rewards, run.model.vision.tokens(grid), pictures,
                               {.samples = c.self_critical_samples, .seed = seed});
   }
   report.reward += sampled.reward / static_cast<double>(c.accumulate);
-  const Autocast precision(c.bf16);
+  const Autocast precision(run);
   return self_critical_loss(run.model, run.model.vision.tokens(grid),
-                            pack(std::move(sampled.captions), c.model.text.positions, LastToken::target),
+                            pack(std::move(sampled.captions), c.model.text.positions, LastToken::target, grid.device()),
                             sampled.advantages);
 }
 
 // What is learnt from people's captions.
 Tensor losses(Run& run, const Tensor& grid, const TextRows& captions, std::mt19937_64& random, Report& report) {
   const TrainConfig& c = run.config;
-  const Autocast precision(c.bf16);
+  const Autocast precision(run);
   const Tensor tokens = run.model.vision.tokens(grid, c.dropout);  // [B N D]
   Tensor total = at::zeros({});
   const auto add = [&](const Tensor& loss, double weight, double& sum) {
@@ -91,8 +100,8 @@ Tensor losses(Run& run, const Tensor& grid, const TextRows& captions, std::mt199
     total = total + weight * loss;
   };
   if (c.caption_weight > 0)
-    add(caption_loss(run.model, tokens, pack(captions, c.model.text.positions, LastToken::target), c.smoothing,
-                     c.dropout),
+    add(caption_loss(run.model, tokens, pack(captions, c.model.text.positions, LastToken::target, grid.device()),
+                     c.smoothing, c.dropout),
         c.caption_weight, report.caption);
   if (c.contrast_weight > 0 || c.match_weight > 0) {
     const PairLosses pairs = pair_losses(run.model, tokens, captions, c.match_weight > 0, c.dropout, random);

@@ -10,6 +10,8 @@
 
 #include "apps/progress.h"
 #include "apps/train/run.h"
+#include "core/files.h"
+#include "core/hash.h"
 #include "core/ops.h"
 #include "core/safetensors.h"
 #include "fusion/normalise.h"
@@ -45,8 +47,9 @@ std::vector<TokenizedCaptions> tokenized(const std::vector<CaptionRecord>& recor
   return all;
 }
 
-Weights trainable_weights(const TrainConfig& config) {
+Weights trainable_weights(const TrainConfig& config, const Placement& placement) {
   WeightsOptions options;
+  options.placement = placement;
   options.what = "start";
   options.fill = true;
   options.seed = config.seed;
@@ -58,7 +61,25 @@ Weights trainable_weights(const TrainConfig& config) {
   return Weights(std::move(table), options);
 }
 
-Weights stem_weights_of(const TrainConfig& config) {
+// Heads may be added to a model that others start from; its other weights must all be there.
+void check_start(const TrainConfig& config, const Weights& weights, std::ostream& notes) {
+  if (config.start.empty()) return;
+  const TensorTable table = read_weights(config.start);
+  std::int64_t added = 0;
+  std::string missing;
+  for (const auto& [name, weight] : weights.parameters()) {
+    if (table.contains(name)) continue;
+    const bool head = name == "logit_scale" || name.rfind("image_projection.", 0) == 0 ||
+                      name.rfind("text_projection.", 0) == 0 || name.rfind("match.", 0) == 0;
+    if (head) added += weight.numel();
+    if (!head && missing.size() < 400) missing += (missing.empty() ? "" : ", ") + name;
+  }
+  if (!missing.empty()) throw CheckpointError(config.start.string() + ": missing: " + missing);
+  if (added > 0)
+    notes << "the heads' " << added << " weights that " << config.start.string() << " lacks begin at random\n";
+}
+
+Weights stem_weights_of(const TrainConfig& config, const Placement& placement) {
   TensorTable table;
   if (config.start.empty()) {
     table = fold_efficientnet(read_tensor_file(config.stem_weights), config.model.vision.stem,
@@ -69,9 +90,19 @@ Weights stem_weights_of(const TrainConfig& config) {
       if (name.rfind(prefix, 0) == 0) table[name.substr(prefix.size())] = stored;
   }
   WeightsOptions options;
+  options.placement = placement;
   options.what = (config.start.empty() ? config.stem_weights : config.start).string();
   options.trainable = config.stem_rate > 0;
   return Weights(std::move(table), options);
+}
+
+std::uint64_t hash_of(const Weights& weights) {
+  Hash64 hash;
+  for (const auto& [name, weight] : weights.parameters()) {
+    const Tensor values = weight.detach().to(at::kCPU).contiguous();
+    hash.update(name).update({static_cast<const char*>(values.const_data_ptr()), values.nbytes()});
+  }
+  return hash.value();
 }
 
 // A line of the metrics file. @return the same for people
@@ -215,11 +246,14 @@ int train(const TrainOptions& options, std::ostream& out, std::ostream& notes) {
       open_sentencepiece(config.start.empty() ? config.tokenizer : config.start / "tokenizer.model");
   config.model.text.vocab = tokenizer.size();
   std::filesystem::create_directories(config.out);
+  const FolderLock lock(config.out);
 
-  const Weights stem_weights = stem_weights_of(config), weights = trainable_weights(config);
+  const Placement placement = parse_placement(options.device, "fp32");
+  const Weights stem_weights = stem_weights_of(config, placement), weights = trainable_weights(config, placement);
   HouseModel model(weights, stem_weights, config.model);
   stem_weights.finish();
   weights.finish();
+  check_start(config, weights, notes);
   const AdamWOptions steps{.beta1 = config.beta1,
                            .beta2 = config.beta2,
                            .weight_decay = config.weight_decay,
@@ -233,12 +267,15 @@ int train(const TrainOptions& options, std::ostream& out, std::ostream& notes) {
           .tokenizer = tokenizer,
           .stem_weights = stem_weights,
           .weights = weights,
+          .placement = placement,
           .model = std::move(model),
           .optimizer = AdamW(stepped(weights, stem_weights, config, options.config), steps)};
   run.pictures = {.preprocess = read_preprocess(preprocess_json(config.model)),
                   .views = config.views,
                   .smallest_crop = config.smallest_crop,
                   .seed = config.seed,
+                  .device = placement.device,
+                  .stem = hash_of(stem_weights),
                   .cache = {},
                   .progress = {},
                   .stop = options.stop};

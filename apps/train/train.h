@@ -4,12 +4,14 @@
 #include <functional>
 #include <iosfwd>
 #include <optional>
+#include <string>
 
 namespace limn {
 
 struct TrainOptions {
   std::filesystem::path config;  ///< TOML file: apps/train/config.h
   bool resume = true;            ///< go on from the run folder's checkpoint where there is one
+  std::string device = "auto";   ///< core/device.h
   int threads = 0;               ///< 0: LibTorch's choice; a run is repeated exactly only with the same number
   std::int64_t stop_after = 0;   ///< end after this many steps of this call, with a checkpoint; 0: run to the end
   std::optional<std::uint64_t> seed = {};  ///< instead of the file's

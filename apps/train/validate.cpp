@@ -18,7 +18,8 @@ namespace {
 
 // [B N D] of some validation pictures.
 Tensor validation_tokens(const Run& run, std::int64_t first, std::int64_t count) {
-  return run.model.vision.tokens(run.validation.grids.narrow(0, first, count).select(1, 0).to(at::kFloat));
+  return run.model.vision.tokens(
+      run.validation.grids.narrow(0, first, count).select(1, 0).to(run.placement.device, at::kFloat));
 }
 
 // Mean loss per token of fixed validation captions, right pictures or each picture's neighbour's.
@@ -32,8 +33,8 @@ double validation_loss(Run& run, std::int64_t shift) {
     for (std::int64_t i = 0; i < count; ++i)
       captions.push_back(&run.validation.tokens[static_cast<std::size_t>((first + i + shift) % pictures)]);
     std::mt19937_64 random(1);
-    const PackedTexts texts =
-        pack(draw_captions(captions, 5, random), run.config.model.text.positions, LastToken::target);
+    const PackedTexts texts = pack(draw_captions(captions, 5, random), run.config.model.text.positions,
+                                   LastToken::target, run.placement.device);
     const double count_tokens = static_cast<double>(texts.targets.size(0));
     sum += caption_loss(run.model, validation_tokens(run, first, count), texts).item<double>() * count_tokens;
     tokens += count_tokens;
@@ -90,7 +91,8 @@ std::map<std::string, RetrievalResult> validation_retrieval(Run& run) {
         std::iota(own.begin(), own.end(), counts[l]);
         counts[l] += static_cast<std::int64_t>(own.size());
       }
-      const PackedTexts packed = pack(std::move(rows), run.config.model.text.positions, LastToken::read);
+      const PackedTexts packed =
+          pack(std::move(rows), run.config.model.text.positions, LastToken::read, run.placement.device);
       texts[l].push_back(normalised(run.model.heads->texts(run.model.words(packed), packed)));
     }
   }

@@ -59,7 +59,7 @@ struct HouseTexts {
     return in_batches(rows, 0, words.device(), [&](const TextBatch& batch) {
       TextRows chosen;
       for (const std::size_t index : batch.indices) chosen.push_back({rows[index]});
-      const PackedTexts packed = pack(std::move(chosen), house.config.text.positions, LastToken::read);
+      const PackedTexts packed = pack(std::move(chosen), house.config.text.positions, LastToken::read, words.device());
       return house.heads->texts(house.words(packed), packed);
     });
   }
@@ -92,7 +92,7 @@ struct HouseTexts {
     TextRows chosen;
     for (std::int64_t i = 0; i < times * count; ++i)
       chosen.push_back({all[static_cast<std::size_t>(first + i % count)]});
-    return pack(std::move(chosen), house.config.text.positions, LastToken::target);
+    return pack(std::move(chosen), house.config.text.positions, LastToken::target, house.text.words.weight.device());
   }
 };
 

@@ -35,9 +35,11 @@ void write_data(const fs::path& folder) {
   }
 }
 
-void write_recipe(const fs::path& file, const std::string& out, const std::string& more) {
+void write_recipe(const fs::path& file, const std::string& out, const std::string& more,
+                  const std::string& model = "") {
   std::ofstream(file) << "[data]\ntrain = \"train.jsonl\"\nvalidation = \"train.jsonl\"\n"
-                      << "[model]\nstart = \"model\"\n[train]\nout = \"" << out << "\"\nbatch = 3\ncaptions = 1\n"
+                      << "[model]\nstart = \"model\"\n"
+                      << model << "[train]\nout = \"" << out << "\"\nbatch = 3\ncaptions = 1\n"
                       << "steps = 12\nrate = 1e-3\nwarmup = 2\nsave_every = 3\nvalidate_every = 6\nlog_every = 2\n"
                       << "views = 2\nseed = 5\n"
                       << more;
@@ -156,4 +158,48 @@ TEST_CASE("training that was killed and resumed ends with the same bytes", "[tra
   CHECK(best.captioner.has_value());
   std::string metrics = read_file(folder / "whole/metrics.jsonl");
   CHECK(std::count(metrics.begin(), metrics.end(), '\n') == 8);  // six reports, two validations
+}
+
+TEST_CASE("frozen parts keep their weights, the others move", "[train]") {
+  const TemporaryFolder folder;
+  write_small_house(folder / "model");
+  write_data(folder.path);
+  write_recipe(folder / "run.toml", "run", "contrast_weight = 0.2\n", "frozen = [\"vision\"]\n");
+  REQUIRE(run_training(folder / "run.toml", 6) == 0);
+  std::size_t moved = 0, kept = 0;
+  const TensorTable trained = read_weights(folder / "run/best");
+  for (auto& [name, stored] : read_weights(folder / "model")) {
+    CAPTURE(name);
+    const bool same = at::equal(trained.at(name).load(), stored.load());
+    if (name.rfind("vision.", 0) == 0) {
+      CHECK(same);
+      ++kept;
+    } else {
+      moved += !same;
+    }
+  }
+  CHECK(kept > 0);
+  CHECK(moved > 10);
+}
+
+TEST_CASE("a start folder that lacks weights is refused by their names", "[train]") {
+  const TemporaryFolder folder;
+  write_small_house(folder / "model");
+  write_data(folder.path);
+  std::vector<std::pair<std::string, Tensor>> weights;
+  for (auto& [name, stored] : read_weights(folder / "model"))
+    if (name != "vision.positions") weights.emplace_back(name, stored.load());
+  write_safetensors(folder / "model/model.safetensors", weights);
+  write_recipe(folder / "run.toml", "run", "");
+  CHECK_THROWS_WITH(run_training(folder / "run.toml"), Catch::Contains("missing: vision.positions"));
+}
+
+TEST_CASE("one run folder has one writer", "[train]") {
+  const TemporaryFolder folder;
+  write_small_house(folder / "model");
+  write_data(folder.path);
+  write_recipe(folder / "run.toml", "run", "");
+  fs::create_directories(folder / "run");
+  const FolderLock other(folder / "run");
+  CHECK_THROWS_WITH(run_training(folder / "run.toml"), Catch::Contains("run: is being written by another process"));
 }
