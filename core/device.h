@@ -8,13 +8,13 @@ namespace limn {
 struct Placement {
   at::Device device = at::kCPU;
   at::ScalarType dtype = at::kFloat;
-  bool int8 = false;  ///< what a decoder reads from memory for each token lies in int8 rows; dtype is float then
+  bool int8 = false;  ///< the layers' products in eight bits: core/layers.h; dtype is float then
 };
 
 /// The placement that a user's words name.
 /// @param device  "auto", "cpu", "cuda" or "cuda:N"; auto is CUDA where a usable device is present
 /// @param dtype   "auto", "fp32", "bf16", "fp16", "fp64" or "int8"; auto is bf16 on CUDA, fp32 on the CPU; int8 is
-///   fp32 with a decoder's matrices in eight bits, on the CPU
+///   fp32 with the layers' matrices in eight bits, and in encoders what they multiply, too; on the CPU
 /// @throws InputError on other words, where the device is absent, and for int8 on CUDA
 Placement parse_placement(const std::string& device, const std::string& dtype);
 

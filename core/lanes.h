@@ -47,6 +47,9 @@ LIMN_WIDE inline Vector load(const std::int8_t* p) {
   return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
 }
 LIMN_WIDE inline void store(float* p, Vector v) { _mm512_storeu_ps(p, v); }
+LIMN_WIDE inline void store(std::uint8_t* p, Vector whole) {  // of 0 to 255
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(whole)));
+}
 LIMN_WIDE inline Vector multiply_add(Vector a, Vector b, Vector c) { return _mm512_fmadd_ps(a, b, c); }
 LIMN_WIDE inline float total(Vector v) { return _mm512_reduce_add_ps(v); }
 LIMN_WIDE inline float highest(Vector v) { return _mm512_reduce_max_ps(v); }
@@ -78,6 +81,11 @@ LIMN_NARROW inline Vector load(const std::int8_t* p) {
   return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
 }
 LIMN_NARROW inline void store(float* p, Vector v) { _mm256_storeu_ps(p, v); }
+LIMN_NARROW inline void store(std::uint8_t* p, Vector whole) {  // of 0 to 255
+  const __m256i words = _mm256_cvtps_epi32(whole);
+  const __m128i halves = _mm_packus_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packus_epi16(halves, halves));
+}
 LIMN_NARROW inline Vector multiply_add(Vector a, Vector b, Vector c) { return _mm256_fmadd_ps(a, b, c); }
 LIMN_NARROW inline float total(Vector v) {
   const __m128 four = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));

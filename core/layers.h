@@ -1,21 +1,22 @@
 #pragma once
 
+#include "core/int8_product.h"
 #include "core/packed_linear.h"
 #include "core/weights.h"
 
 namespace limn {
-
-enum class Activation { gelu, gelu_tanh, quick_gelu, relu, silu };
-
-/// The name that public configurations use, e.g. "gelu", "gelu_new", "gelu_pytorch_tanh", "quick_gelu".
-/// @throws InputError listing the known names
-Activation parse_activation(const std::string& name);
 
 /// x Wᵀ + b by the fastest way for the number of rows and the weight's type; differentiable like at::linear.
 /// @param x      [... in], in the weight's type, or float where that is int8
 /// @param scale  of int8 weights, float [out]
 /// @return [... out]
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& scale = {});
+
+/// What of a product is held in eight bits.
+enum class Int8 {
+  weights,  ///< W alone: a quarter of the bytes to read where that is the work, as in decoding token by token
+  both      ///< x too, by its rows as it comes: several times the speed where there are many rows, as in encoders
+};
 
 /// y = x Wᵀ + b.
 struct Linear {
@@ -25,12 +26,14 @@ struct Linear {
   Tensor operator()(const Tensor& x) const;  // [... in] -> [... out]
   /// activate((*this)(x)), in one pass where that is possible.
   Tensor activated(const Tensor& x, Activation activation) const;
-  /// Holds the weights as int8 rows from now on, in all copies: a quarter of the bytes to read for each token.
-  void quantize() { weight_->quantize(); }
+  /// Holds the weights as int8 rows from now on; before copies are made. Where the processor has no product of bytes,
+  /// x stays as it is.
+  void quantize(Int8 what);
 
  private:
   Tensor packed_product(const Tensor& x, PackedActivation activation) const;
-  std::shared_ptr<PackedLinear> weight_;  // [out in]; copies share it
+  std::shared_ptr<PackedLinear> weight_;         // [out in]; copies share it; null where there is
+  std::shared_ptr<const Int8Product> in_bytes_;  // this
 };
 
 /// Normalisation over the last dimension, with gain and offset.
@@ -50,9 +53,5 @@ struct Embedding {
   /// Holds the table as int8 rows from now on; other handles of the same table stay as they are.
   void quantize();
 };
-
-Tensor activate(const Tensor& x, Activation activation);
-/// The same, into x itself where no gradient is wanted.
-Tensor activate_in_place(Tensor x, Activation activation);
 
 }  // namespace limn

@@ -14,10 +14,10 @@ bool computes_well(at::ScalarType dtype);
 enum class PackedActivation { none, gelu, relu6 };
 
 /// A matrix of weights in the layout that its products ask for: rows as they were loaded, for few rows of x and for
-/// gradients; the blocks of oneDNN's kernels, for many rows; int8 rows with a scale each, where that was asked for.
-/// With AVX-512 the blocks are faster than LibTorch's plain product, on AVX2 slower (docs/performance.md), so there is
-/// no packed product there. The rows are let go once the blocks are there, unless somebody else holds them, and come
-/// back where they are needed after all; then both stay.
+/// gradients; the blocks of oneDNN's kernels, for many rows; int8 rows with a scale each, where that was asked for, as
+/// float x multiplies them. With AVX-512 the blocks are faster than LibTorch's plain product, on AVX2 slower
+/// (docs/performance.md), so there is no packed product there. The rows are let go once the blocks are there, unless
+/// somebody else holds them, and come back where they are needed after all; then both stay.
 class PackedLinear {
  public:
   /// @param weight  [out in]

@@ -37,4 +37,12 @@ Tensor Block::operator()(const Tensor& x, const BlockCall& call) const {
   return residual(y, mlp_norm, [&](const Tensor& t) { return down(up.activated(t, config.activation)); });
 }
 
+void Block::quantize(Int8 what) {
+  for (Linear* product : {&self.in[0], &self.out, &up, &down}) product->quantize(what);
+  if (!cross) return;
+  cross->in[0].quantize(what);
+  cross->in[1].quantize(Int8::both);
+  cross->out.quantize(what);
+}
+
 }  // namespace limn

@@ -39,6 +39,9 @@ struct Block {
   Linear up, down;
   Block(const Weights& w, const BlockConfig& c);
   Tensor operator()(const Tensor& x, const BlockCall& call = {}) const;  // [B T D] -> [B T D]
+  /// Holds the products' weights as int8 rows from now on. Those of a cross-attended source, whose tokens are many,
+  /// take both sides in eight bits in any case.
+  void quantize(Int8 what);
 };
 
 }  // namespace limn

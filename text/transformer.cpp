@@ -30,22 +30,12 @@ TextTransformer::TextTransformer(const Weights& w, const TextConfig& c)
     head_norm.emplace(w / "head" / "norm", c.dim, c.eps);
     head_bias = w.get("head.bias", {c.vocab}, Init::zeros);
   }
-  if (w.placement().int8 && c.causal && c.head != Head::none) quantize();
-}
-
-void TextTransformer::quantize() {
+  if (!w.placement().int8) return;
+  const bool decoder = c.causal && c.head != Head::none;
+  for (Block& block : blocks) block.quantize(decoder ? Int8::weights : Int8::both);
+  if (!decoder) return;
   words.quantize();
-  if (head_dense) head_dense->quantize();
-  for (Block& block : blocks) {
-    block.self.in[0].quantize();
-    block.self.out.quantize();
-    if (block.cross) {  // its keys and values are computed once for a picture's many tokens: as they are
-      block.cross->in[0].quantize();
-      block.cross->out.quantize();
-    }
-    block.up.quantize();
-    block.down.quantize();
-  }
+  if (head_dense) head_dense->quantize(Int8::weights);
 }
 
 Tensor TextTransformer::operator()(const Tensor& ids, const TextCall& call) const {

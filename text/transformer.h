@@ -56,7 +56,8 @@ struct TextTransformer {
   std::optional<Linear> head_dense;
   std::optional<LayerNorm> head_norm;
   Tensor head_bias;  // [V] or undefined
-  /// Where the placement says int8, what a decoder with a head reads for each token lies in int8 rows.
+  /// Where the placement says int8, what a decoder with a head reads for each token lies in int8 rows; an encoder's
+  /// products have both sides in eight bits.
   TextTransformer(const Weights& w, const TextConfig& c);
 
   /// @param ids  [B T] int64, below config.vocab. @return hidden states [B T D]
@@ -64,9 +65,6 @@ struct TextTransformer {
   Tensor operator()(const Tensor& ids, const TextCall& call = {}) const;
   /// @param hidden  [... D] -> logits [... V]. @throws InputError where the configuration has no head
   Tensor logits(const Tensor& hidden) const;
-
- private:
-  void quantize();
 };
 
 }  // namespace limn

@@ -21,6 +21,8 @@ Vit::Vit(const Weights& w, const VitConfig& c)
     blocks.emplace_back(
         w / "blocks" / i,
         BlockConfig{.dim = c.dim, .heads = c.heads, .mlp = c.mlp, .eps = c.eps, .activation = c.activation});
+  if (w.placement().int8)
+    for (Block& block : blocks) block.quantize(Int8::both);
 }
 
 Tensor Vit::tokens(const Tensor& pixels) const {

@@ -53,7 +53,8 @@ Npy read_npy(const fs::path& file) {
   CHECK((10 + size) % 64 == 0);
   Npy npy{bytes.substr(10, size), {}};
   npy.numbers.resize((bytes.size() - 10 - size) / sizeof(float));
-  std::memcpy(npy.numbers.data(), bytes.data() + 10 + size, npy.numbers.size() * sizeof(float));
+  std::copy_n(bytes.data() + 10 + size, npy.numbers.size() * sizeof(float),
+              reinterpret_cast<char*>(npy.numbers.data()));
   return npy;
 }
 

@@ -55,10 +55,11 @@ std::string format(const char* pattern, double value) {
 
 }  // namespace
 
-std::vector<std::pair<std::string, at::ScalarType>> float_types() {
-  std::vector<std::pair<std::string, at::ScalarType>> types{{"fp32", at::kFloat}};
-  if (computes_well(at::kBFloat16)) types.emplace_back("bf16", at::kBFloat16);
-  return types;
+std::vector<std::pair<std::string, Placement>> placements() {
+  std::vector<std::pair<std::string, Placement>> placements{{"fp32", {}}};
+  if (computes_well(at::kBFloat16)) placements.push_back({"bf16", {.dtype = at::kBFloat16}});
+  if (Int8Product::available()) placements.push_back({"int8", {.int8 = true}});
+  return placements;
 }
 
 Bench::Bench(Options options, std::ostream& out) : options_(std::move(options)), out_(out) {

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "core/device.h"
 #include "core/json.h"
-#include "core/tensor.h"
 
 namespace limn::bench {
 
@@ -74,7 +74,7 @@ void bench_caption(Bench& bench);
 void bench_preprocess(Bench& bench);
 void bench_house(Bench& bench);
 
-/// The types in which models are measured: fp32, bf16 where the processor computes in it.
-std::vector<std::pair<std::string, at::ScalarType>> float_types();
+/// The types in which models are measured: fp32, and bf16 and int8 where the processor multiplies them.
+std::vector<std::pair<std::string, Placement>> placements();
 
 }  // namespace limn::bench

@@ -29,10 +29,4 @@ inline TextTransformer blip_decoder(const Placement& placement) {
                                                                      .head = Head::bert});
 }
 
-/// Multiplications and additions of the encoder, for one picture.
-inline double encoder_flop() {
-  const double T = kPatches, D = kWidth, F = kMlp;
-  return kLayers * (2 * T * (4 * D * D + 2 * D * F) + 4 * T * T * D) + 2 * T * D * 3 * 16 * 16;
-}
-
 }  // namespace limn::bench

@@ -10,10 +10,10 @@ namespace limn::bench {
 void bench_caption(Bench& bench) {
   if (!bench.wants("caption")) return;
   const Preprocess preprocess{.mean = {0.48, 0.46, 0.41}, .deviation = {0.27, 0.26, 0.28}};
-  for (const auto& [dtype, type] : float_types()) {
-    const Placement placement{.dtype = type};
+  for (const auto& [dtype, placement] : placements()) {
     const Vit encoder = blip_encoder(placement);
     const TextTransformer decoder = blip_decoder(placement);
+    const at::ScalarType type = placement.dtype;
     for (const std::int64_t batch : {1, 8}) {
       const Tensor pictures = at::randint(256, {batch, 3, kSide, kSide}, at::kByte);
       const std::vector<std::vector<std::int64_t>> prompts(static_cast<std::size_t>(batch), {kBegin});
@@ -25,7 +25,7 @@ void bench_caption(Bench& bench) {
                        .counted = static_cast<double>(batch),
                        .unit = "captions"},
                       [&] {  // no end token: every caption has its 20 tokens
-                        const Tensor context = encoder(preprocess.normalise(pictures).to(placement.dtype));
+                        const Tensor context = encoder(preprocess.normalise(pictures).to(type));
                         generate(decoder, context, prompts, {.beams = beams, .max_new_tokens = 20});
                       });
       bench.compare("3 beams / greedy, " + dtype + ", batch " + std::to_string(batch),

@@ -31,9 +31,10 @@ void bench_start(Bench& bench, const Preprocess& preprocess) {
 
 void bench_house(Bench& bench) {
   if (!bench.wants("house")) return;
-  for (const auto& [dtype, type] : float_types()) {
-    const Model model = open_model(resolve_model(""), {.dtype = type});
+  for (const auto& [dtype, placement] : placements()) {
+    const Model model = open_model(resolve_model(""), placement);
     const Captioner& captioner = *model.captioner;
+    const at::ScalarType type = placement.dtype;
     const auto [height, width] = *captioner.preprocess.output_size();
     for (const std::int64_t batch : {1, 8}) {
       const Tensor pictures = at::randint(256, {batch, 3, height, width}, at::kByte);
@@ -52,7 +53,7 @@ void bench_house(Bench& bench) {
       request.generate.beams = 1;
       bench.measure(task("caption by the default, greedy"), [&] { captioner(pictures, request); });
     }
-    if (type == at::kFloat) bench_start(bench, captioner.preprocess);
+    if (dtype == "fp32") bench_start(bench, captioner.preprocess);
   }
 }
 

@@ -4,6 +4,7 @@
 #include "core/ops.h"
 #include "core/safetensors.h"
 #include "tests/catch.h"
+#include "tests/core/lanes.h"
 #include "text/transformer.h"
 
 // Our own kernels, in every instruction set that this processor has, against the plain formulas in float64.
@@ -11,19 +12,6 @@
 using namespace limn;
 
 namespace {
-
-std::vector<Lanes> lanes_here() {
-  std::vector<Lanes> all;
-  if (widest_lanes() >= Lanes::narrow) all.push_back(Lanes::narrow);
-  if (widest_lanes() == Lanes::wide) all.push_back(Lanes::wide);
-  if (all.empty()) WARN("no kernels of our own for this processor: nothing is tested here");
-  return all;
-}
-
-double difference(const Tensor& a, const Tensor& b) {
-  REQUIRE(a.sizes() == b.sizes());
-  return (a.to(at::kDouble) - b.to(at::kDouble)).abs().max().item<double>();
-}
 
 Tensor drawn(at::IntArrayRef shape, at::ScalarType type = at::kFloat) {
   return type == at::kChar ? at::randint(-127, 128, shape, at::kChar) : at::randn(shape).to(type);
@@ -125,7 +113,7 @@ TEST_CASE("int8 rows stay near what they were, in any number of rows", "[kernels
   const Weights weights = Weights::random(5);
   const Linear exact(weights / "layer", 96, 64);
   Linear rounded(weights / "layer", 96, 64);
-  rounded.quantize();
+  rounded.quantize(Int8::weights);
   for (const std::int64_t rows : {1, 3, 100}) {
     const Tensor x = at::randn({2, rows, 96});
     CHECK(difference(exact(x), rounded(x)) > 0);
