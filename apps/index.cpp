@@ -13,7 +13,6 @@
 #include "core/hash.h"
 #include "core/json.h"
 #include "core/ops.h"
-#include "vision/pipeline.h"
 #include "vision/taken.h"
 
 namespace limn {
@@ -168,50 +167,46 @@ class Run {
       decoding_ += std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count();
       return pixels;
     };
-    const Placement& placement = model.placement;
-    const PipelineOptions pipeline{.workers = options_.common.workers,
-                                   .batch = options_.common.batch > 0    ? options_.common.batch
-                                            : placement.device.is_cuda() ? 64
-                                                                         : 16,
-                                   .pinned = placement.device.is_cuda(),
-                                   .stop = &interruption()};
     const auto count = static_cast<std::int64_t>(plan_.encode.size());
     notes_.begin("index", count);
     const Clock::time_point start = written_ = Clock::now();
-    run_pipeline(
-        plan_.encode.size(), make, [&](const PictureBatch& batch) { take(writer, model, batch); }, pipeline);
+    Tensor vectors;  // [B E] of the last batch
+    in_order(
+        plan_.encode.size(), make, {options_.common, model.placement},
+        [&](const Tensor& pictures, const std::vector<std::size_t>&) {
+          const Clock::time_point before = Clock::now();
+          vectors = model.pictures(pictures);
+          encoding_ += seconds_since(before);
+        },
+        [&](std::size_t index, std::size_t row, const std::string& error) {
+          if (error.empty())
+            keep(plan_.encode[index], vectors[static_cast<std::int64_t>(row)]);
+          else
+            drop(plan_.encode[index], error);
+          if (static_cast<std::int64_t>(waiting_.size()) >= kRecord || seconds_since(written_) > kRecordSeconds)
+            flush(writer);
+          notes_.update(static_cast<std::int64_t>(index) + 1);
+        });
     flush(writer);
     total_ = seconds_since(start);
     notes_.end();
   }
 
-  void take(IndexWriter& writer, const Embedder& model, const PictureBatch& batch) {
-    for (const PictureError& error : batch.errors) {
-      const ToEncode& item = plan_.encode[error.index];
-      fail(shown_path(item.item.entry.path), error.message);
-      for (const NewEntry& twin : item.twins) fail(shown_path(twin.entry.path), error.message);
-      (item.item.replaces ? plan_.changed : plan_.added) -= 1 + static_cast<std::int64_t>(item.twins.size());
+  void drop(const ToEncode& item, const std::string& error) {
+    fail(shown_path(item.item.entry.path), error);
+    for (const NewEntry& twin : item.twins) fail(shown_path(twin.entry.path), error);
+    (item.item.replaces ? plan_.changed : plan_.added) -= 1 + static_cast<std::int64_t>(item.twins.size());
+  }
+
+  void keep(const ToEncode& item, const Tensor& vector) {
+    keep(item.item, vector);
+    for (NewEntry twin : item.twins) {
+      twin.entry.width = item.item.entry.width;
+      twin.entry.height = item.item.entry.height;
+      twin.entry.taken = item.item.entry.taken;
+      keep(twin, vector);
     }
-    done_ += static_cast<std::int64_t>(batch.errors.size() + batch.indices.size());
-    if (!batch.indices.empty()) {
-      const Clock::time_point start = Clock::now();
-      const Tensor vectors = model.pictures(batch.pixels);  // [B E]
-      encoding_ += seconds_since(start);
-      for (std::size_t row = 0; row < batch.indices.size(); ++row) {
-        const ToEncode& item = plan_.encode[batch.indices[row]];
-        keep(item.item, vectors[static_cast<std::int64_t>(row)]);
-        for (NewEntry twin : item.twins) {
-          twin.entry.width = item.item.entry.width;
-          twin.entry.height = item.item.entry.height;
-          twin.entry.taken = item.item.entry.taken;
-          keep(twin, vectors[static_cast<std::int64_t>(row)]);
-        }
-        ++encoded_;
-      }
-      if (static_cast<std::int64_t>(waiting_.size()) >= kRecord || seconds_since(written_) > kRecordSeconds)
-        flush(writer);
-    }
-    notes_.update(done_);
+    ++encoded_;
   }
 
   void keep(const NewEntry& item, const Tensor& vector) {
@@ -282,23 +277,20 @@ class Run {
   Clock::time_point written_;
   std::atomic<std::int64_t> decoding_ = 0;  ///< nanoseconds of all workers together
   double encoding_ = 0, total_ = 0;
-  std::int64_t done_ = 0, encoded_ = 0, failed_ = 0, replaced_ = 0, pictures_ = 0;
+  std::int64_t encoded_ = 0, failed_ = 0, replaced_ = 0, pictures_ = 0;
 };
 
 }  // namespace
 
 IndexModel open_index_model(const CommonOptions& common, const std::string& stored) {
-  apply_threads(common);
-  IndexModel result;
-  result.name = !common.model.empty() ? common.model : !stored.empty() ? stored : kDefaultModel;
-  const fs::path folder = resolve_model(result.name);
+  CommonOptions chosen = common;
+  if (chosen.model.empty()) chosen.model = !stored.empty() ? stored : kDefaultModel;
+  IndexModel result{chosen.model, {}, open_chosen_model(chosen)};
   if (fs::is_directory(result.name)) result.name = index_path(result.name);  // found again from any folder
-  result.identity = model_identity(folder);
-  auto model = std::make_shared<Model>(open_model(folder, placement_of(common)));
-  if (!model->embedder || !model->embedder->image)
-    throw UsageError("the model " + folder.string() + " (family " + model->family +
+  result.identity = model_identity(result.model->folder);
+  if (!result.model->embedder || !result.model->embedder->image)
+    throw UsageError("the model " + result.model->folder.string() + " (family " + result.model->family +
                      ") embeds no pictures; limn models info shows what a model can do");
-  result.model = std::move(model);
   return result;
 }
 

@@ -168,9 +168,9 @@ std::vector<std::string> read_list(std::istream& stream, bool zero_separated) {
 }  // namespace
 
 bool has_picture_extension(const fs::path& file) {
-  static const std::set<std::string> known = {".jpg", ".jpeg", ".jpe",  ".jfif", ".png", ".gif", ".webp", ".bmp",
-                                              ".dib", ".tif",  ".tiff", ".jp2",  ".pbm", ".pgm", ".ppm",  ".pnm",
-                                              ".pam", ".pxm",  ".sr",   ".ras",  ".hdr", ".pic"};
+  static const std::set<std::string> known = {
+      ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".gif", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".jp2",
+      ".j2k", ".jpc",  ".pbm", ".pgm",  ".ppm", ".pnm", ".pam", ".pxm",  ".sr",  ".ras", ".hdr", ".pic"};
   return known.count(lower_extension(file)) > 0;
 }
 

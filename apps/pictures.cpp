@@ -24,11 +24,11 @@ std::string model_text(const Model& model) {
   return model.folder.string() + " (family " + model.family + ", " + describe(model.placement) + ")";
 }
 
-void in_order(const std::vector<fs::path>& files, const Preprocess& preprocess, const ReadAhead& options,
-              const std::function<void(const Tensor& pictures, const std::vector<std::size_t>& indices)>& batch,
-              const std::function<void(std::size_t index, std::size_t row, const std::string& error)>& each) {
-  const int size = options.common.batch > 0 ? options.common.batch : options.placement.device.is_cuda() ? 32 : 8;
-  run_pipeline(files.size(), picture_maker(files, preprocess, {.orientation = options.orient}),
+void in_order(std::size_t count, const std::function<Tensor(std::size_t)>& make, const ReadAhead& options,
+              const UseBatch& batch, const TellEach& each) {
+  const bool cuda = options.placement.device.is_cuda();
+  const int size = options.common.batch > 0 ? options.common.batch : cuda ? 32 : 8;
+  run_pipeline(count, make,
                [&](const PictureBatch& pictures) {
                  if (!pictures.indices.empty()) batch(pictures.pixels, pictures.indices);
                  if (interrupted()) return;
@@ -41,9 +41,14 @@ void in_order(const std::vector<fs::path>& files, const Preprocess& preprocess, 
                    tell_broken(pictures.indices[row]);
                    each(pictures.indices[row], row, {});
                  }
-                 tell_broken(files.size());
+                 tell_broken(count);
                },
-               {.workers = options.common.workers, .batch = size, .stop = &interruption()});
+               {.workers = options.common.workers, .batch = size, .pinned = cuda, .stop = &interruption()});
+}
+
+void in_order(const std::vector<fs::path>& files, const Preprocess& preprocess, const ReadAhead& options,
+              const UseBatch& batch, const TellEach& each) {
+  in_order(files.size(), picture_maker(files, preprocess, {.orientation = options.orient}), options, batch, each);
 }
 
 std::string explained(const fs::path& path, const std::string& error) {

@@ -30,13 +30,19 @@ struct ReadAhead {
   bool orient = true;
 };
 
-/// Reads pictures ahead on worker threads and gives them to `batch`; then `each` hears of every input, in order.
-/// Ends early, without the unfinished ones, once interrupted() says so.
-/// @param batch  the good pictures of a batch, uint8 [B 3 H W], and their places in `files`
-/// @param each   the input's index, its row in the last batch, and why there is none ("" for the good ones)
+/// The good pictures of a batch, uint8 [B 3 H W], and their places among the inputs.
+using UseBatch = std::function<void(const Tensor& pictures, const std::vector<std::size_t>& indices)>;
+/// An input's index, its row in the last batch, and why there is none ("" for the good ones).
+using TellEach = std::function<void(std::size_t index, std::size_t row, const std::string& error)>;
+
+/// Makes `count` pictures ready ahead on worker threads and gives them to `batch`; then `each` hears of every input, in
+/// order. Ends early, without the unfinished ones, once interrupted() says so.
+/// @param make  as for run_pipeline()
+void in_order(std::size_t count, const std::function<Tensor(std::size_t index)>& make, const ReadAhead& options,
+              const UseBatch& batch, const TellEach& each);
+/// The same for picture files.
 void in_order(const std::vector<std::filesystem::path>& files, const Preprocess& preprocess, const ReadAhead& options,
-              const std::function<void(const Tensor& pictures, const std::vector<std::size_t>& indices)>& batch,
-              const std::function<void(std::size_t index, std::size_t row, const std::string& error)>& each);
+              const UseBatch& batch, const TellEach& each);
 
 /// A model made ready to answer about pictures.
 struct PictureAnswers {

@@ -5,8 +5,8 @@
 #include <ctime>
 
 #include "apps/index_plan.h"
+#include "apps/pictures.h"
 #include "core/ops.h"
-#include "vision/pipeline.h"
 
 namespace limn {
 
@@ -172,22 +172,21 @@ void Retriever::rerank(std::vector<Retrieved>& found, const std::vector<std::str
   std::vector<fs::path> files;
   for (std::size_t i = 0; i < count; ++i)
     files.push_back(index_.content().entries[static_cast<std::size_t>(found[i].picture)].path);
-  std::int64_t done = 0;
-  run_pipeline(
-      count, picture_maker(files, matcher.preprocess),
-      [&](const PictureBatch& batch) {
-        done += static_cast<std::int64_t>(batch.indices.size() + batch.errors.size());
-        if (batch.indices.empty()) return progress(done);
-        const Tensor fits = matcher(matcher.tokens(batch.pixels), texts).to(at::kDouble).contiguous();  // [P T]
-        for (std::size_t row = 0; row < batch.indices.size(); ++row) {
+  Tensor fits;  // double [P T] of the last batch
+  in_order(
+      files, matcher.preprocess, {common, matching_.model->placement},
+      [&](const Tensor& pictures, const std::vector<std::size_t>&) {
+        fits = matcher(matcher.tokens(pictures), texts).to(at::kDouble);
+      },
+      [&](std::size_t index, std::size_t row, const std::string& error) {
+        if (error.empty()) {
           double sum = 0;
           for (std::size_t t = 0; t < texts.size(); ++t)
             sum += weights[t] * fits[static_cast<std::int64_t>(row)][static_cast<std::int64_t>(t)].item<double>();
-          found[batch.indices[row]].match = sum / total;
+          found[index].match = sum / total;
         }
-        progress(done);
-      },
-      {.workers = common.workers, .batch = common.batch > 0 ? common.batch : 8, .stop = &interruption()});
+        progress(static_cast<std::int64_t>(index) + 1);
+      });
   std::stable_sort(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(count),
                    [](const Retrieved& a, const Retrieved& b) { return a.match.value_or(-1) > b.match.value_or(-1); });
 }

@@ -6,8 +6,8 @@
 #include "apps/caption_output.h"
 #include "apps/html.h"
 #include "apps/index_plan.h"
-#include "apps/models.h"
-#include "apps/progress.h"
+#include "apps/notes.h"
+#include "apps/pictures.h"
 #include "apps/sheet.h"
 #include "core/files.h"
 #include "core/json.h"
@@ -23,10 +23,6 @@ std::string fixed(double value, const char* format = "%.3f") {
   char text[40];
   std::snprintf(text, sizeof text, format, value);
   return text;
-}
-
-void say(const CommonOptions& common, std::ostream& notes, const std::string& text) {
-  if (!common.quiet) notes << "limn: " << text << '\n' << std::flush;
 }
 
 std::string label_of(const Retrieved& found) {
@@ -47,24 +43,23 @@ std::string line_of(const SearchCommand& options, const Retrieved& found, std::s
   return printable(found.path) + "\t" + (found.match ? fixed(*found.match) : fixed(found.similarity)) + "\n";
 }
 
-void write_sheet(const fs::path& file, const std::vector<PageRow>& rows, const CommonOptions& common,
-                 std::ostream& notes) {
+void write_sheet(const fs::path& file, const std::vector<PageRow>& rows, Notes& notes) {
   const SheetOptions style;
   std::vector<SheetEntry> entries;
   for (const PageRow& row : rows)
     for (const PageEntry& entry : row.entries)
       entries.push_back(
           sheet_entry(entry.path, {fs::path(entry.path).filename().string(), entry.label}, true, style.side));
-  if (entries.empty()) return say(common, notes, "nothing found, so no contact sheet");
+  if (entries.empty()) return notes.note("nothing found, so no contact sheet");
   const Drawing sheet = contact_sheet(entries, style);
   write_image(file, sheet.pixels);
-  if (!sheet.note.empty()) say(common, notes, sheet.note);
+  if (!sheet.note.empty()) notes.note(sheet.note);
 }
 
 void write_pages(const fs::path& html, const fs::path& show, const std::string& title, const std::vector<PageRow>& rows,
-                 const CommonOptions& common, std::ostream& notes) {
+                 Notes& notes) {
   if (!html.empty()) write_file(html, results_page(title, rows, fs::absolute(html).parent_path()));
-  if (!show.empty()) write_sheet(show, rows, common, notes);
+  if (!show.empty()) write_sheet(show, rows, notes);
 }
 
 }  // namespace
@@ -92,27 +87,27 @@ std::string results_page(const std::string& title, const std::vector<PageRow>& r
   return page + "</body></html>\n";
 }
 
-int search_with(Retriever& retriever, const SearchCommand& options, std::ostream& out, std::ostream& notes) {
+int search_with(Retriever& retriever, const SearchCommand& options, std::ostream& out, std::ostream& stream) {
+  Notes notes(options.common, stream);
   filter_of(options.filter);  // faults of the command line first
   const Index& index = retriever.index();
   if (index.content().end < index.content().size)
-    say(options.common, notes, options.file.string() + ": its last record was cut off; limn index completes it");
-  if (index.live() == 0) say(options.common, notes, options.file.string() + ": holds no pictures");
+    notes.note(options.file.string() + ": its last record was cut off; limn index completes it");
+  if (index.live() == 0) notes.note(options.file.string() + ": holds no pictures");
   std::vector<std::string> told;
   const std::vector<QueryTerm> terms = retriever.terms(options.query, told);
-  for (const std::string& note : told) say(options.common, notes, note);
+  for (const std::string& note : told) notes.note(note);
   std::vector<Retrieved> found = retriever.find(terms, options.filter, options.limits);
   if (options.limits.rerank > 0 && !found.empty()) {
     const auto count = std::min(options.limits.rerank, static_cast<std::int64_t>(found.size()));
-    const bool bar = options.common.progress && !options.common.quiet && terminal_for_progress();
-    Progress progress(notes, {.label = "rerank", .total = count, .enabled = bar});
+    notes.begin("rerank", count);
     retriever.rerank(found, options.query.words, options.limits, options.common,
-                     [&progress](std::int64_t done) { progress.update(done); });
+                     [&notes](std::int64_t done) { notes.update(done); });
     if (interrupted()) return exit_interrupted;
     const auto unread =
         std::count_if(found.begin(), found.begin() + count, [](const Retrieved& r) { return !r.match; });
-    progress.clear();
-    if (unread > 0) say(options.common, notes, std::to_string(unread) + " pictures could not be read for re-ranking");
+    notes.end();
+    if (unread > 0) notes.note(std::to_string(unread) + " pictures could not be read for re-ranking");
   }
   if (static_cast<std::int64_t>(found.size()) > options.limits.count)
     found.resize(static_cast<std::size_t>(options.limits.count));
@@ -125,12 +120,12 @@ int search_with(Retriever& retriever, const SearchCommand& options, std::ostream
   }
   out << lines;
   flush_results(out);
-  if (found.empty() && index.live() > 0) say(options.common, notes, "no picture passes");
+  if (found.empty() && index.live() > 0) notes.note("no picture passes");
   std::string title;
   for (const auto* parts : {&options.query.words, &options.query.images})
     for (const std::string& part : *parts) title += (title.empty() ? "" : " + ") + part;
   for (const std::string& part : options.query.without) title += " - " + part;
-  write_pages(options.html, options.show, title, rows, options.common, notes);
+  write_pages(options.html, options.show, title, rows, notes);
   return exit_done;
 }
 
@@ -138,10 +133,9 @@ Retriever open_retriever(const fs::path& file, const CommonOptions& common, cons
   const auto open = [common](const std::string& stored) { return open_index_model(common, stored); };
   if (rerank_model.empty()) return Retriever(file, open);
   return Retriever(file, open, [common, rerank_model](const std::string&) {
-    IndexModel result;
-    result.name = rerank_model;
-    result.model = std::make_shared<Model>(open_model(resolve_model(rerank_model), placement_of(common)));
-    return result;
+    CommonOptions other = common;
+    other.model = rerank_model;
+    return IndexModel{rerank_model, {}, open_chosen_model(other)};
   });
 }
 
@@ -150,14 +144,13 @@ int search_index(const SearchCommand& options, std::ostream& out, std::ostream& 
   return search_with(retriever, options, out, notes);
 }
 
-int dedupe_index(const DedupeCommand& options, std::ostream& out, std::ostream& notes) {
+int dedupe_index(const DedupeCommand& options, std::ostream& out, std::ostream& stream) {
+  Notes notes(options.common, stream);
   const IndexContent content = read_index(options.file);
   const auto live = static_cast<std::int64_t>(std::count(content.alive.begin(), content.alive.end(), 1));
-  const bool bar = options.common.progress && !options.common.quiet && live > 10000 && terminal_for_progress();
-  Progress progress(notes, {.label = "dedupe", .total = live, .enabled = bar});
-  const auto groups =
-      near_duplicates(content, options.threshold, [&progress](std::int64_t done) { progress.update(done); });
-  progress.clear();
+  notes.begin("dedupe", live);
+  const auto groups = near_duplicates(content, options.threshold, [&notes](std::int64_t done) { notes.update(done); });
+  notes.end();
   std::string lines;
   std::vector<PageRow> rows;
   std::size_t spare = 0;
@@ -183,9 +176,9 @@ int dedupe_index(const DedupeCommand& options, std::ostream& out, std::ostream& 
   }
   out << lines;
   flush_results(out);
-  say(options.common, notes,
-      std::to_string(groups.size()) + " groups, " + std::to_string(spare) + " pictures besides the first of each");
-  write_pages(options.html, options.show, "Near duplicates in " + options.file.string(), rows, options.common, notes);
+  notes.note(std::to_string(groups.size()) + " groups, " + std::to_string(spare) +
+             " pictures besides the first of each");
+  write_pages(options.html, options.show, "Near duplicates in " + options.file.string(), rows, notes);
   return exit_done;
 }
 

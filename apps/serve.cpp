@@ -8,7 +8,7 @@
 #include <ostream>
 #include <thread>
 
-#include "apps/models.h"
+#include "apps/pictures.h"
 #include "apps/search.h"
 #include "apps/serve_page.h"
 #include "core/json.h"
@@ -361,8 +361,10 @@ namespace {
 
 Server::Describe describer(const ServeOptions& options, const IndexModel& model) {
   std::shared_ptr<const Model> opened = model.model;
+  CommonOptions other = options.common;
+  other.model = options.caption_model;
   if (!options.caption_model.empty() || !opened->captioner) try {
-      opened = std::make_shared<Model>(open_model(resolve_model(options.caption_model), placement_of(options.common)));
+      opened = open_chosen_model(other);
     } catch (const Error&) {
       if (!options.caption_model.empty()) throw;
       return nullptr;

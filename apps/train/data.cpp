@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <functional>
-#include <set>
 #include <unordered_map>
 
+#include "apps/inputs.h"
 #include "core/files.h"
 #include "core/json.h"
 #include "core/utf8.h"
@@ -158,12 +158,6 @@ std::string lower_ascii(std::string text) {
   return text;
 }
 
-bool is_picture(const fs::path& file) {
-  static const std::set<std::string> kExtensions = {".jpg",  ".jpeg", ".png", ".webp", ".bmp", ".tif",
-                                                    ".tiff", ".gif",  ".jp2", ".ppm",  ".pgm", ".avif"};
-  return kExtensions.contains(lower_ascii(file.extension().string()));
-}
-
 std::vector<std::string> read_sidecar(const fs::path& file) {
   const std::string text = read_file(file);
   std::vector<std::string> captions;
@@ -203,7 +197,7 @@ std::vector<CaptionRecord> read_folder(const fs::path& folder, const std::string
   for (const auto& entry : fs::recursive_directory_iterator(
            folder, fs::directory_options::skip_permission_denied | fs::directory_options::follow_directory_symlink)) {
     if (!entry.is_regular_file()) continue;
-    if (is_picture(entry.path())) pictures.push_back(entry.path());
+    if (has_picture_extension(entry.path())) pictures.push_back(entry.path());
     if (entry.path().extension() == ".txt")
       texts[entry.path().parent_path()].push_back(entry.path().filename().string());
   }

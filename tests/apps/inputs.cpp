@@ -42,15 +42,15 @@ using Names = std::vector<std::string>;
 }  // namespace
 
 TEST_CASE("a folder gives its pictures by name, subfolders only when asked", "[inputs]") {
-  const Tree tree(
-      {"b.JPG", "a.png", "a.txt", ".hidden.jpg", "deep/c.webp", "deep/deeper/d.tiff", ".git/e.jpg", "x.CR2", "y.heic"});
+  const Tree tree({"b.JPG", "a.png", "a.txt", ".hidden.jpg", "deep/c.webp", "deep/deeper/d.tiff", "deep/e.j2k",
+                   "deep/f.mpo", ".git/e.jpg", "x.CR2", "y.heic"});
   const Inputs flat = find({.paths = {tree.path}});
   CHECK(names(flat, tree.path) == Names{"a.png", "b.JPG"});
   CHECK_FALSE(flat.single);
   REQUIRE(flat.notes.size() == 1);
   CHECK(flat.notes[0] == "2 files left out: HEIC, AVIF, SVG and camera raw formats are not decoded");
   CHECK(names(find({.paths = {tree.path}, .recursive = true}), tree.path) ==
-        Names{"a.png", "b.JPG", "deep/c.webp", "deep/deeper/d.tiff"});
+        Names{"a.png", "b.JPG", "deep/c.webp", "deep/e.j2k", "deep/f.mpo", "deep/deeper/d.tiff"});
 }
 
 TEST_CASE("files named one by one are taken as they are, in order, once", "[inputs]") {
