@@ -10,6 +10,7 @@
 #include "apps/notes.h"
 #include "apps/pictures.h"
 #include "apps/train/data.h"
+#include "core/archive.h"
 #include "core/hash.h"
 #include "core/json.h"
 #include "core/ops.h"
@@ -72,12 +73,12 @@ class Run {
 
  private:
   void read_given_captions() {
-    if (options_.captions.empty()) return;
-    for (const CaptionRecord& record : read_captions(options_.captions))
-      for (const auto& [language, texts] : record.captions) {
-        auto& all = captions_[index_path(record.image)];
-        all.insert(all.end(), texts.begin(), texts.end());
-      }
+    for (const fs::path& source : options_.captions)
+      for (const CaptionRecord& record : read_captions(source))
+        for (const auto& [language, texts] : record.captions) {
+          auto& all = captions_[index_path(record.image)];
+          all.insert(all.end(), texts.begin(), texts.end());
+        }
   }
 
   const IndexModel& model() {
@@ -98,7 +99,7 @@ class Run {
     PlanOptions wishes{.keep_missing = options_.keep_missing,
                        .captions = options_.captions.empty() ? nullptr : &captions_};
     for (const std::string& path : options_.inputs.paths)
-      if (const Input* failed = failure_of(inputs, path); !failed && fs::is_directory(path))
+      if (!failure_of(inputs, path) && (fs::is_directory(path) || has_archive_extension(path)))
         wishes.folders.push_back(path);
     plan_ = plan_index(inputs.items, content, wishes);
     for (const Input& input : plan_.failed) fail(input.path, input.error);
@@ -280,6 +281,30 @@ class Run {
   std::int64_t encoded_ = 0, failed_ = 0, replaced_ = 0, pictures_ = 0;
 };
 
+int merge(const IndexOptions& options, std::ostream& out, std::ostream& stream) {
+  Notes notes(options.common, stream);
+  const TidyOptions tidy{structure_of(options.structure), options.cells};
+  std::vector<fs::path> files(options.inputs.paths.begin(), options.inputs.paths.end());
+  if (files.empty()) throw UsageError("--merge: names no index; limn index --merge part-*.idx -o all.idx");
+  std::error_code error;
+  std::optional<IndexWriter> lock;
+  if (!options.rebuild && fs::exists(options.out, error)) {
+    lock.emplace(options.out);
+    files.push_back(options.out);
+  }
+  const std::int64_t pictures = merge_indexes(files, options.out);
+  lock.reset();
+  tidy_index(options.out, tidy);
+  const auto merged = static_cast<std::int64_t>(options.inputs.paths.size());
+  if (options.json)
+    out << Json::object({{"index", options.out.string()}, {"pictures", pictures}, {"merged", merged}}).dump() << '\n';
+  else
+    notes.note(options.out.string() + ": " + std::to_string(pictures) + " pictures of " + std::to_string(merged) +
+               " indexes");
+  flush_results(out);
+  return exit_done;
+}
+
 }  // namespace
 
 IndexModel open_index_model(const CommonOptions& common, const std::string& stored) {
@@ -307,6 +332,7 @@ int index_with(const std::function<IndexModel(const std::string& stored)>& open,
 }
 
 int index_pictures(const IndexOptions& options, std::istream& in, std::ostream& out, std::ostream& notes) {
+  if (options.merge) return merge(options, out, notes);
   return index_with([&options](const std::string& stored) { return open_index_model(options.common, stored); }, options,
                     in, out, notes);
 }

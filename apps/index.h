@@ -16,13 +16,14 @@ namespace limn {
 struct IndexOptions {
   CommonOptions common;
   InputOptions inputs;
-  std::filesystem::path out;       ///< the index; made where it is not there
-  std::filesystem::path captions;  ///< captions that are searched too; what read_captions() reads; empty: none
-  std::string type = "fp16";       ///< of vectors: fp32, fp16, int8
-  std::string structure = "auto";  ///< auto, exact, cells
-  std::int64_t cells = 0;          ///< how many; 0: by the number of pictures
-  bool rebuild = false;            ///< begin anew, e.g. with another model
-  bool keep_missing = false;       ///< pictures whose files are gone stay
+  std::filesystem::path out;                    ///< the index; made where it is not there
+  std::vector<std::filesystem::path> captions;  ///< captions that are searched too; what read_captions() reads
+  std::string type = "fp16";                    ///< of vectors: fp32, fp16, int8
+  std::string structure = "auto";               ///< auto, exact, cells
+  std::int64_t cells = 0;                       ///< how many; 0: by the number of pictures
+  bool merge = false;                           ///< the inputs are indexes, which become one
+  bool rebuild = false;                         ///< begin anew, e.g. with another model
+  bool keep_missing = false;                    ///< pictures whose files are gone stay
   bool json = false;
 };
 

@@ -1,12 +1,10 @@
 #include "apps/index_plan.h"
 
-#include <sys/stat.h>
-
-#include <cerrno>
 #include <system_error>
 #include <unordered_map>
 #include <unordered_set>
 
+#include "core/archive.h"
 #include "core/hash.h"
 
 namespace limn {
@@ -50,11 +48,13 @@ class Planner {
     if (!input.error.empty()) return plan_.failed.push_back(input);
     Fresh fresh{{.path = index_path(input.path)}, {}};
     if (!seen_.insert(fresh.entry.path).second) return;
-    struct stat status {};
-    if (::stat(input.path.c_str(), &status) != 0)
-      return plan_.failed.push_back({input.path, std::generic_category().message(errno)});
-    fresh.entry.bytes = static_cast<std::uint64_t>(status.st_size);
-    fresh.entry.modified = status.st_mtim.tv_sec * std::int64_t{1'000'000'000} + status.st_mtim.tv_nsec;
+    try {
+      const FileState state = file_state(input.path);
+      fresh.entry.bytes = state.bytes;
+      fresh.entry.modified = state.modified;
+    } catch (const InputError& error) {
+      return plan_.failed.push_back({input.path, error.what()});
+    }
     if (const auto known = by_path_.find(fresh.entry.path); known != by_path_.end()) {
       const IndexEntry& before = content_.entries[static_cast<std::size_t>(known->second)];
       if (before.bytes == fresh.entry.bytes && before.modified == fresh.entry.modified) return keep(known->second);
@@ -121,8 +121,21 @@ class Planner {
 
   bool is_there(std::int64_t number) const {
     const std::string& path = content_.entries[static_cast<std::size_t>(number)].path;
+    return seen_.count(path) > 0 || taken_.count(number) > 0 || is_on_disk(path);
+  }
+
+  /// Also where nobody can tell.
+  static bool is_on_disk(const std::string& path) {
     std::error_code error;
-    return seen_.count(path) > 0 || taken_.count(number) > 0 || fs::exists(path, error);
+    if (fs::exists(path, error)) return true;
+    if (error) return true;
+    if (!inside_archive(path)) return false;
+    try {
+      file_state(path);
+      return true;
+    } catch (const InputError&) {
+      return false;
+    }
   }
 
   void take_over(Fresh& fresh, std::int64_t number) {
@@ -144,8 +157,7 @@ class Planner {
   void remove_missing() {
     for (const auto& [path, number] : by_path_) {
       if (seen_.count(path) || taken_.count(number) || !below_folders(path)) continue;
-      std::error_code error;
-      if (fs::exists(path, error) || error) continue;
+      if (is_on_disk(path)) continue;
       plan_.changes.push_back({number, {}});
       ++plan_.removed;
     }

@@ -3,6 +3,7 @@
 #include <fnmatch.h>
 
 #include <algorithm>
+#include <charconv>
 #include <fstream>
 #include <istream>
 #include <iterator>
@@ -10,6 +11,8 @@
 #include <unordered_set>
 
 #include "apps/run.h"
+#include "core/archive.h"
+#include "core/hash.h"
 
 namespace limn {
 
@@ -58,14 +61,15 @@ bool match_parts(const std::vector<std::string>& pattern, std::size_t p, const s
 
 class Finder {
  public:
-  explicit Finder(bool recursive) : recursive_(recursive) {}
+  Finder(bool recursive, const Shard& shard) : recursive_(recursive), shard_(shard) {}
 
   void named(const std::string& text, bool with_globs) {
     std::error_code error;
     const fs::path path = text;
     const fs::file_status status = fs::status(path, error);
     if (fs::is_directory(status)) return folder(path);
-    if (fs::exists(status)) return add(path);
+    if (fs::is_regular_file(status) && has_archive_extension(path)) return archive(path);
+    if (fs::exists(status) || inside_archive(path)) return add(path);
     if (with_globs && has_glob_signs(text)) return glob(text);
     if (text.rfind("http://", 0) == 0 || text.rfind("https://", 0) == 0)
       return fail(path, "is an address; download it first, local files only are read");
@@ -83,21 +87,44 @@ class Finder {
   void add(const fs::path& path) {
     std::error_code error;
     const fs::path absolute = fs::absolute(path, error);
-    if (seen_.insert((error ? path : absolute).lexically_normal().string()).second) found_.items.push_back({path, ""});
+    const fs::path whole = (error ? path : absolute).lexically_normal();
+    if (seen_.insert(whole.string()).second && shard_.holds(whole)) found_.items.push_back({path, ""});
+  }
+
+  void archive(const fs::path& path) {
+    if (!shard_.holds(fs::absolute(path).lexically_normal())) return;
+    try {
+      const std::shared_ptr<const Archive> archive = open_archive(path);
+      bool any = false;
+      for (const ArchiveFile& file : archive->files()) {
+        if (!has_picture_extension(file.name) || is_hidden(file.name)) continue;
+        add(path / file.name);
+        any = true;
+      }
+      if (!archive->fault().empty()) return fail(path, archive->fault());
+      if (!any) fail(path, "no pictures in this archive");
+    } catch (const InputError& error) {
+      fail(path, error.what());
+    }
   }
 
   void fail(const fs::path& path, const std::string& reason) { found_.items.push_back({path, reason}); }
 
   void folder(const fs::path& path) {
     const std::size_t before = found_.items.size(), known = seen_.size();
-    const bool any = list(path, recursive_, [this](const fs::path& file) { offer(file); });
+    const bool any = list(path, recursive_, [this](const fs::path& file) { offer(file, false); });
     if (!any && found_.items.size() == before && seen_.size() == known)
       fail(path, recursive_ ? "no pictures in this folder"
                             : "no pictures in this folder; --recursive looks into its subfolders too");
   }
 
-  /// A file that a folder or a glob yields; true where it is a picture, new or not.
-  bool offer(const fs::path& file) {
+  /// A file that a folder or a glob yields; true where it is a picture, new or not. Archives that merely lie in a
+  /// folder may be anything.
+  bool offer(const fs::path& file, bool archives) {
+    if (archives && has_archive_extension(file)) {
+      archive(file);
+      return any_ = true;
+    }
     if (has_picture_extension(file)) {
       add(file);
       return any_ = true;
@@ -144,12 +171,13 @@ class Finder {
     const std::size_t skip = root.empty() ? 2 : root.size();  // "./"
     const bool any = present && list(root.empty() ? "." : root, deep, [&](const fs::path& file) {
                        const std::string inside = file.string().substr(skip);
-                       if (match_parts(parts, 0, split_path(inside), 0)) offer(root + inside);
+                       if (match_parts(parts, 0, split_path(inside), 0)) offer(root + inside, true);
                      });
     if (!any) fail(pattern, "no picture matches");
   }
 
   bool recursive_;
+  Shard shard_;
   bool any_ = false;
   std::size_t foreign_ = 0;
   Inputs found_;
@@ -174,6 +202,24 @@ bool has_picture_extension(const fs::path& file) {
   return known.count(lower_extension(file)) > 0;
 }
 
+bool Shard::holds(const fs::path& path) const {
+  if (count == 1) return true;
+  const auto inside = inside_archive(path);
+  return hash_of(inside ? inside->archive.string() : path.string()) % count == number;
+}
+
+Shard parse_shard(const std::string& text) {
+  Shard shard;
+  const char* const end = text.data() + text.size();
+  const auto [slash, error] = std::from_chars(text.data(), end, shard.number);
+  const bool first = error == std::errc() && slash != end && *slash == '/';
+  const auto [rest, fault] = std::from_chars(first ? slash + 1 : end, end, shard.count);
+  if (!first || fault != std::errc() || rest != end || shard.number < 1 || shard.number > shard.count)
+    throw UsageError("--shard: got \"" + text + "\", expected 1/8 to 8/8 for the first to the last of eight shares");
+  --shard.number;
+  return shard;
+}
+
 bool glob_matches(std::string_view pattern, std::string_view path) {
   return match_parts(split_path(pattern), 0, split_path(path), 0);
 }
@@ -190,7 +236,7 @@ Inputs find_inputs(const InputOptions& options, std::istream& standard_input) {
   }
   if (options.paths.empty() && options.files_from.empty())
     throw UsageError("no pictures given; name files, folders or quoted globs, or use --files-from");
-  Finder finder(options.recursive);
+  Finder finder(options.recursive, options.shard.empty() ? Shard{} : parse_shard(options.shard));
   for (const std::string& path : options.paths) finder.named(path, true);
   for (const std::string& path : listed) finder.named(path, false);
   Inputs found = finder.finish();

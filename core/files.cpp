@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <system_error>
 
+#include "core/archive.h"
+
 namespace limn {
 namespace {
 
@@ -122,7 +124,15 @@ void each_line(std::string_view text, const std::function<void(std::string_view 
 
 std::string read_file(const fs::path& file) {
   Descriptor in(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
-  if (in.value < 0) throw InputError(file.string() + ": cannot be opened: " + reason(errno));
+  if (in.value < 0) {
+    const int error = errno;
+    if (const auto inside = error == ENOTDIR ? inside_archive(file) : std::nullopt) {
+      const std::shared_ptr<const Archive> archive = open_archive(inside->archive);
+      if (const ArchiveFile* found = archive->find(inside->name)) return std::string(found->bytes);
+      throw InputError(file.string() + ": the archive has no such file");
+    }
+    throw InputError(file.string() + ": cannot be opened: " + reason(error));
+  }
   std::string bytes;
   struct stat status {};
   if (::fstat(in.value, &status) == 0 && S_ISREG(status.st_mode))

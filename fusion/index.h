@@ -83,6 +83,12 @@ struct DuplicateGroup {
 std::vector<DuplicateGroup> near_duplicates(const IndexContent& content, double threshold,
                                             const std::function<void(std::int64_t done)>& progress = {});
 
+/// Puts indexes of one model together, sorted by path, so that their order does not matter; of several pictures with
+/// one path the one whose file changed last stays. `out` may be one of them.
+/// @return how many pictures there are now
+/// @throws InputError where models or types of vectors differ, and as read_index(); WriteError
+std::int64_t merge_indexes(std::span<const std::filesystem::path> files, const std::filesystem::path& out);
+
 /// Rewrites the index where that pays: pictures that are gone, many small records, cells that are wanted.
 enum class Structure { automatic, exact, cells };
 struct TidyOptions {

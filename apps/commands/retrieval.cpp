@@ -17,13 +17,18 @@ void add_index(CLI::App& app, Action& action) {
   const Group group{*command, "Index"};
   group.option("-o,--out", options->out, "FILE", "the index; made where it is not there, else brought up to date")
       ->required();
-  group.option("--captions", options->captions, "FILE",
-               "captions that are searched too: JSON lines, COCO annotations, a folder with .txt files");
+  group
+      .option(
+          "--captions", options->captions, "FILE",
+          "captions that are searched too: JSON lines, COCO annotations, a folder with .txt files, a .tar; repeat for "
+          "more")
+      ->allow_extra_args(false);
   group.setting("--vectors", options->type, "TYPE", "of a new index: fp32, fp16 or int8");
   group.setting("--structure", options->structure, "WORD",
                 "auto, exact or cells; auto: exact below a million pictures");
   group.option("--cells", options->cells, "N", "how many cells (default: twice the root of the number of pictures)")
       ->check(CLI::Range(1, 1 << 20));
+  group.flag("--merge", options->merge, "the inputs are indexes (of shards), which become one");
   group.flag("--rebuild", options->rebuild, "begin anew, e.g. with another model");
   group.flag("--keep-missing", options->keep_missing, "pictures whose files are gone stay in the index");
   group.flag("--json", options->json, "a JSON object per failure and one at the end");
@@ -34,6 +39,8 @@ void add_index(CLI::App& app, Action& action) {
       "  limn index photos -o photos.idx                    run again: only what is new or changed is encoded\n"
       "  limn index photos -o photos.idx --captions captions.jsonl\n"
       "  limn index photos -o photos.idx --model openai/clip-vit-base-patch32 --vectors int8\n"
+      "  limn index 'shards/*.tar' -o part-1.idx --shard 1/8    one of eight processes or machines\n"
+      "  limn index --merge part-*.idx -o all.idx\n"
       "\nSubfolders are looked into. An interrupted run goes on where it was.");
   command->callback(
       [=, &action] { action = [=] { return index_pictures(*options, std::cin, std::cout, std::cerr); }; });

@@ -27,11 +27,13 @@ void add_model_options(CLI::App& command, CommonOptions& common) {
 }
 
 void add_input_options(CLI::App& command, InputOptions& inputs) {
-  command.add_option("inputs", inputs.paths, "picture files, folders, or globs in quotes ('photos/**/*.jpg')")
+  command
+      .add_option("inputs", inputs.paths, "picture files, folders, globs in quotes ('photos/**/*.jpg'), or .tar files")
       ->type_name("");
   const Group group{command, "Inputs"};
   group.option("--files-from", inputs.files_from, "FILE", "read paths from this file, one a line; - is standard input");
   group.flag("-0,--null", inputs.zero_separated, "that list is separated by NUL (find -print0)");
+  group.option("--shard", inputs.shard, "I/N", "only one of N shares, told by path: 1/8 to 8/8 on eight machines");
   group.flag("-r,--recursive", inputs.recursive, "look into subfolders too");
   command
       .add_flag_callback(

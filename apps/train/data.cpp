@@ -5,7 +5,7 @@
 #include <unordered_map>
 
 #include "apps/inputs.h"
-#include "core/files.h"
+#include "core/archive.h"
 #include "core/json.h"
 #include "core/utf8.h"
 
@@ -89,18 +89,23 @@ Json either(const Json& json, std::initializer_list<const char*> keys) {
   return json.at(*keys.begin());
 }
 
-void read_line(const Json& json, const fs::path& images, const std::string& language, Records& records) {
-  if (!json.is_object()) json.fail("got something else, expected an object such as {\"image\": …, \"captions\": …}");
-  const Json image = either(json, {"image", "path", "file_name"});
-  const std::string name = image.text();
-  if (blank(name)) image.fail("is empty, expected a picture's name");
-  std::map<std::string, std::vector<std::string>> captions;
+void read_spoken(const Json& json, const std::string& language,
+                 std::map<std::string, std::vector<std::string>>& captions) {
   const Json given = either(json, {"captions", "caption"});
   if (given.is_object()) {
     for (const auto& [key, list] : given.members()) append(captions[key], caption_list(list));
   } else {
     append(captions[language], caption_list(given));
   }
+}
+
+void read_line(const Json& json, const fs::path& images, const std::string& language, Records& records) {
+  if (!json.is_object()) json.fail("got something else, expected an object such as {\"image\": …, \"captions\": …}");
+  const Json image = either(json, {"image", "path", "file_name"});
+  const std::string name = image.text();
+  if (blank(name)) image.fail("is empty, expected a picture's name");
+  std::map<std::string, std::vector<std::string>> captions;
+  read_spoken(json, language, captions);
   CaptionRecord& record = records.at(name);
   record.image = images / name;
   for (auto& [key, list] : captions) {
@@ -177,41 +182,72 @@ std::vector<std::string> read_sidecar(const fs::path& file) {
   return captions;
 }
 
+// A folder's pictures, and the names of the files that may belong to them, by folder.
+struct Samples {
+  std::vector<fs::path> pictures;
+  std::map<fs::path, std::vector<std::string>> texts;
+
+  void offer(const fs::path& file, const char* also = ".txt") {
+    if (has_picture_extension(file)) pictures.push_back(file);
+    if (file.extension() == ".txt" || file.extension() == also)
+      texts[file.parent_path()].push_back(file.filename().string());
+  }
+
+  // WebDataset: 0001.jpg with 0001.txt or 0001.json.
+  void offer_archive(const fs::path& file) {
+    const std::shared_ptr<const Archive> archive = open_archive(file);
+    if (!archive->fault().empty()) throw InputError(file.string() + ": " + archive->fault());
+    for (const ArchiveFile& inside : archive->files()) offer(file / inside.name, ".json");
+  }
+};
+
 // photo.txt is in `language`, photo.zh.txt in "zh"; the language's name has no dot and lies between stem and ".txt".
+// Without one of them, what photo.json says.
 void read_sidecars(const fs::path& picture, const std::vector<std::string>& texts, const std::string& language,
                    CaptionRecord& record) {
   const std::string stem = picture.stem().string() + ".";
   const auto begin = std::lower_bound(texts.begin(), texts.end(), stem);
+  bool described = false;
   for (auto text = begin; text != texts.end() && text->starts_with(stem); ++text) {
+    if (!text->ends_with(".txt")) {
+      described = described || *text == stem + "json";
+      continue;
+    }
     const std::string between = text->substr(stem.size(), text->size() - stem.size() - 3);  // "" or "zh."
     if (std::count(between.begin(), between.end(), '.') > 1) continue;
     std::vector<std::string> captions = read_sidecar(picture.parent_path() / *text);
     const std::string spoken = between.empty() ? language : between.substr(0, between.size() - 1);
     if (!captions.empty()) append(record.captions[spoken], std::move(captions));
   }
+  if (!described || !record.captions.empty()) return;
+  const fs::path file = picture.parent_path() / (stem + "json");
+  const std::string text = read_file(file);
+  const Json json = Json::parse(text, file.string());
+  if (json.has("captions") || json.has("caption")) read_spoken(json, language, record.captions);
 }
 
-std::vector<CaptionRecord> read_folder(const fs::path& folder, const std::string& language) {
-  std::vector<fs::path> pictures;
-  std::map<fs::path, std::vector<std::string>> texts;  // by folder, names sorted below
-  for (const auto& entry : fs::recursive_directory_iterator(
-           folder, fs::directory_options::skip_permission_denied | fs::directory_options::follow_directory_symlink)) {
-    if (!entry.is_regular_file()) continue;
-    if (has_picture_extension(entry.path())) pictures.push_back(entry.path());
-    if (entry.path().extension() == ".txt")
-      texts[entry.path().parent_path()].push_back(entry.path().filename().string());
+std::vector<CaptionRecord> read_samples(const fs::path& source, const std::string& language) {
+  Samples samples;
+  if (!fs::is_directory(source)) {
+    samples.offer_archive(source);
+  } else {
+    const auto follow = fs::directory_options::skip_permission_denied | fs::directory_options::follow_directory_symlink;
+    for (const auto& entry : fs::recursive_directory_iterator(source, follow)) {
+      if (!entry.is_regular_file()) continue;
+      has_archive_extension(entry.path()) ? samples.offer_archive(entry.path()) : samples.offer(entry.path());
+    }
   }
-  std::sort(pictures.begin(), pictures.end());
-  for (auto& [where, names] : texts) std::sort(names.begin(), names.end());
+  std::sort(samples.pictures.begin(), samples.pictures.end());
+  for (auto& [where, names] : samples.texts) std::sort(names.begin(), names.end());
   Records records;
-  Faults faults(folder.string());
-  for (const fs::path& picture : pictures) {
-    CaptionRecord& record = records.at(picture.lexically_relative(folder).generic_string());
+  Faults faults(source.string());
+  for (const fs::path& picture : samples.pictures) {
+    CaptionRecord& record = records.at(picture.lexically_relative(source).generic_string());
     record.image = picture;
-    faults.check([&] { read_sidecars(picture, texts[picture.parent_path()], language, record); });
+    faults.check([&] { read_sidecars(picture, samples.texts[picture.parent_path()], language, record); });
   }
   faults.finish();
-  return records.take(folder.string());
+  return records.take(source.string());
 }
 
 }  // namespace
@@ -220,16 +256,16 @@ std::vector<CaptionRecord> read_captions(const fs::path& source, const ReadCapti
   if (!fs::exists(source)) throw InputError(source.string() + ": no such file or folder");
   const fs::path images = options.images.empty() ? source.parent_path() : options.images;
   try {
-    if (fs::is_directory(source)) return read_folder(source, options.language);
+    if (fs::is_directory(source) || has_archive_extension(source)) return read_samples(source, options.language);
   } catch (const fs::filesystem_error& error) {
     throw InputError(source.string() + ": cannot be searched: " + error.code().message());
   }
   const std::string extension = lower_ascii(source.extension().string());
   if (extension == ".jsonl" || extension == ".ndjson") return read_lines(source, images, options.language);
   if (extension == ".json") return read_coco(source, images, options.language);
-  throw InputError(
-      source.string() + ": got a file ending in \"" + extension +
-      "\", expected JSON lines (.jsonl), COCO annotations (.json) or a folder of pictures with .txt files");
+  throw InputError(source.string() + ": got a file ending in \"" + extension +
+                   "\", expected JSON lines (.jsonl), COCO annotations (.json), a tar archive (.tar) or a folder of "
+                   "pictures with .txt files");
 }
 
 }  // namespace limn

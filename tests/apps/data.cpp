@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "tests/catch.h"
+#include "tests/tar.h"
 #include "tests/temporary.h"
 
 using namespace limn;
@@ -102,4 +103,27 @@ TEST_CASE("caption data: a folder of pictures with sidecars", "[data]") {
                "good\nb\xFF"
                "d\n");
   CHECK_THROWS_WITH(read_captions(folder.path), ContainsSubstring("c.txt:2: is not valid UTF-8"));
+}
+
+TEST_CASE("caption data: samples of a tar archive", "[data]") {
+  const Folder folder;
+  const std::string end(1024, '\0');
+  const auto file = folder.write(
+      "s.tar", tar_member("a/1.jpg", "x") + tar_member("a/1.txt", "one") + tar_member("a/2.png", "x") +
+                   tar_member("a/2.json", R"({"caption": "two", "url": "x"})") + tar_member("a/3.webp", "x") +
+                   tar_member("a/3.json", R"({"captions": {"en": ["three"], "zh": ["三"]}})") +
+                   tar_member("a/4.jpg", "x") + tar_member("a/4.json", "{}") + tar_member("a/1.json", "no JSON") + end);
+  for (const fs::path& source : {file, folder.path}) {
+    const auto records = read_captions(source);
+    REQUIRE(records.size() == 3);  // those that have captions
+    CHECK(records[0].image == file / "a/1.jpg");
+    CHECK(records[0].captions.at("en") == std::vector<std::string>{"one"});
+    CHECK(records[1].captions.at("en") == std::vector<std::string>{"two"});
+    CHECK(records[2].captions.at("zh") == std::vector<std::string>{"三"});
+  }
+  CHECK(read_captions(file)[0].id == "a/1.jpg");
+  CHECK_THROWS_WITH(read_captions(folder.write("t.tar", tar_member("1.jpg", "x") + tar_member("1.json", "[") + end)),
+                    ContainsSubstring("t.tar/1.json"));
+  CHECK_THROWS_WITH(read_captions(folder.write("u.tar", tar_member("1.jpg", "x").substr(0, 700) + "y")),
+                    ContainsSubstring("u.tar: "));
 }

@@ -12,6 +12,7 @@
 #include "apps/index_plan.h"
 #include "tests/apps/colour_world.h"
 #include "tests/catch.h"
+#include "tests/tar.h"
 #include "vision/taken.h"
 
 using namespace limn;
@@ -119,7 +120,7 @@ TEST_CASE("captions are searched too", "[apps][index]") {
       << "{\"image\": \"photos/deep/grey.png\", \"captions\": {\"en\": [\"the red one\", \"something\"]}}\n";
   IndexOptions options = world.options();
   world.index(options);
-  options.captions = world.folder / "captions.jsonl";
+  options.captions = {world.folder / "captions.jsonl"};
   Ran ran = world.index(options);
   CHECK(world.encoded == 0);
   CHECK(figure(ran, "changed") == 1);
@@ -129,6 +130,104 @@ TEST_CASE("captions are searched too", "[apps][index]") {
   const Ran found = world.search({.query = {{"red"}}, .limits = {.count = 2}, .json = true});
   CHECK_THAT(found.out, ContainsSubstring("grey.png"));
   CHECK_THAT(found.out, ContainsSubstring("\"caption\":\"the red one\""));
+}
+
+TEST_CASE("shards, merged, are the whole", "[apps][index]") {
+  World world;
+  for (int i = 0; i < 12; ++i) paint(world.photos / (std::to_string(i) + ".png"), 20 * i, 250 - 20 * i, 60, 24, 1 + i);
+  std::ofstream(world.folder / "captions.jsonl") << "{\"image\": \"photos/3.png\", \"caption\": \"a red kite\"}\n";
+  IndexOptions options = world.options();
+  options.captions = {world.folder / "captions.jsonl"};
+  world.index(options);
+  const fs::path whole = world.file;
+  IndexOptions merge = options;
+  merge.merge = true;
+  merge.inputs.paths.clear();
+  std::int64_t sum = 0;
+  for (const char* shard : {"3/3", "1/3", "2/3"}) {
+    options.inputs.shard = shard;
+    options.out = world.folder / (std::string("part-") + shard[0]);
+    const std::int64_t added = figure(world.index(options), "added");
+    CHECK(figure(world.index(options), "unchanged") == added);
+    sum += added;
+    merge.inputs.paths.push_back(options.out.string());
+  }
+  CHECK(sum == 16);
+  merge.out = world.folder / "all.idx";
+  const auto merged = [&] {
+    std::ostringstream out, notes;
+    std::istringstream in;
+    const int code = guarded([&] { return index_pictures(merge, in, out, notes); }, notes);
+    return std::tuple(code, out.str(), notes.str());
+  };
+  CHECK(merged() == std::tuple(0, "{\"index\":\"" + merge.out.string() + "\",\"pictures\":16,\"merged\":3}\n", ""));
+  CHECK(std::get<0>(merged()) == exit_done);      // once more: nothing is there twice
+  const auto known = [&](const fs::path& file) {  // vectors and captions by path
+    const Index index(read_index(file, true));
+    std::map<std::string, std::pair<std::vector<float>, std::vector<std::string>>> all;
+    for (std::int64_t i = 0; i < static_cast<std::int64_t>(index.content().entries.size()); ++i) {
+      const Tensor vector = index.embedding(i).contiguous();
+      const float* const numbers = vector.data_ptr<float>();
+      all[index.content().entries[static_cast<std::size_t>(i)].path] = {{numbers, numbers + vector.numel()},
+                                                                        index.captions(i)};
+    }
+    return all;
+  };
+  CHECK(known(whole).size() == 16);
+  CHECK(known(whole) == known(merge.out));
+  std::vector<std::vector<std::string>> answers;
+  for (const fs::path& file : {whole, merge.out}) {
+    world.file = file;
+    answers.push_back(world.names({.query = {{"red"}, {}, {"green"}}, .limits = {.count = 16}}));
+  }
+  CHECK(answers[0] == answers[1]);
+  CHECK(answers[0].size() == 16);
+  CHECK(Index(read_index(merge.out, true)).live() == 16);
+  // The whole set, indexed on top of what was merged, finds everything there.
+  options.inputs.shard.clear();
+  options.out = merge.out;
+  CHECK(figure(world.index(options), "unchanged") == 16);
+  CHECK(world.encoded == 0);
+
+  world.identity = "shapes";
+  options.out = world.folder / "other";
+  world.index(options);
+  merge.inputs.paths.push_back(options.out.string());
+  const auto [code, out, notes] = merged();
+  CHECK(code == exit_unusable);
+  CHECK_THAT(notes, ContainsSubstring("other was made with the model fake (weights shapes)"));
+  CHECK(Index(read_index(merge.out, true)).live() == 16);
+}
+
+TEST_CASE("tar archives are indexed like folders", "[apps][index]") {
+  World world;
+  const fs::path tar = world.folder / "shard.tar";
+  std::string bytes;
+  for (const char* name : {"red", "green"})
+    bytes += tar_member("train/" + std::string(name) + ".png", read_file(world.photos / (std::string(name) + ".png")));
+  bytes += tar_member("train/green.txt", "a blue lie") + tar_member("train/red.json", "{\"caption\": \"a red one\"}");
+  bytes += tar_member("grey.png", read_file(world.photos / "deep/grey.png"));
+  write_file(tar, bytes + std::string(1024, '\0'));
+  IndexOptions options = world.options();
+  options.inputs.paths = {tar.string()};
+  options.captions = {tar};
+  CHECK(figure(world.index(options), "added") == 3);
+  CHECK(figure(world.index(options), "unchanged") == 3);
+  const Ran found = world.search({.query = {{"blue"}}, .limits = {.count = 3}, .json = true});
+  CHECK_THAT(found.out, ContainsSubstring("shard.tar/train/green.png"));
+  CHECK_THAT(found.out, ContainsSubstring("\"caption\":\"a blue lie\""));
+  CHECK(world.names({.query = {{"red"}}, .limits = {.count = 1, .rerank = 3}}) == std::vector<std::string>{"red"});
+  const fs::path sheet = world.folder / "sheet.png";
+  CHECK(world.search({.query = {{"red"}}, .show = sheet}).code == exit_done);
+  CHECK(read_image(sheet).width > 100);
+
+  // Packed anew: the pictures are known by their content; one that is gone leaves.
+  write_file(tar, tar_member("train/red.png", read_file(world.photos / "red.png")) + std::string(1024, '\0'));
+  options.captions.clear();
+  const Ran again = world.index(options);
+  CHECK(figure(again, "removed") == 2);
+  CHECK(figure(again, "unchanged") == 1);
+  CHECK(world.encoded == 0);
 }
 
 TEST_CASE("search: queries, filters, formats", "[apps][search]") {

@@ -1,10 +1,13 @@
 #include "apps/inputs.h"
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 
 #include "apps/run.h"
+#include "core/files.h"
 #include "tests/catch.h"
+#include "tests/tar.h"
 #include "tests/temporary.h"
 
 using namespace limn;
@@ -110,4 +113,39 @@ TEST_CASE("lists of files", "[inputs]") {
   std::ofstream(tree.path / "list") << at("c.jpg") << '\n';
   CHECK(names(find({.files_from = at("list")}), tree.path) == Names{"c.jpg"});
   CHECK_THROWS_WITH(find({.files_from = at("nolist")}), ContainsSubstring("cannot be read"));
+}
+
+TEST_CASE("archives give their pictures", "[inputs]") {
+  const TemporaryFolder tree;
+  const fs::path file = tree / "s.tar";
+  write_file(file, tar_member("2.jpg", "x") + tar_member("1.txt", "words") + tar_member("d/1.png", "y") +
+                       std::string(1024, '\0'));
+  CHECK(names(find({.paths = {file.string()}}), tree.path) == Names{"s.tar/2.jpg", "s.tar/d/1.png"});
+  CHECK(names(find({.paths = {(tree / "*.tar").string()}}), tree.path) == Names{"s.tar/2.jpg", "s.tar/d/1.png"});
+  CHECK(names(find({.paths = {(file / "2.jpg").string()}}), tree.path) == Names{"s.tar/2.jpg"});
+  CHECK_THAT(find({.paths = {tree.path}}).items[0].error, ContainsSubstring("no pictures in this folder"));
+  write_file(file, tar_member("1.txt", "words") + std::string(1024, '\0'));
+  CHECK(names(find({.paths = {file.string()}}), tree.path) == Names{"s.tar: no pictures in this archive"});
+  write_file(file, "\x1f\x8b compressed");
+  CHECK(names(find({.paths = {file.string()}}), tree.path) ==
+        Names{"s.tar: " + file.string() + ": is no tar archive, or a compressed one; plain .tar files are read"});
+}
+
+TEST_CASE("shards share the inputs out", "[inputs]") {
+  std::vector<std::string> files;
+  for (int i = 0; i < 40; ++i) files.push_back(std::to_string(i) + ".jpg");
+  const Tree tree(files);
+  std::vector<std::string> all;
+  for (const char* shard : {"1/3", "2/3", "3/3"}) {
+    const auto some = names(find({.paths = {tree.path}, .shard = shard}), tree.path);
+    CHECK(some.size() > 3);
+    CHECK(some == names(find({.paths = {tree.path, tree.path / "1.jpg"}, .shard = shard}), tree.path));
+    all.insert(all.end(), some.begin(), some.end());
+  }
+  std::sort(all.begin(), all.end());
+  std::sort(files.begin(), files.end());
+  CHECK(all == files);
+  for (const char* shard : {"0/3", "4/3", "1", "/", "1/0", "-1/3", "1/3x", "a/b"})
+    CHECK_THROWS_WITH(parse_shard(shard), "--shard: got \"" + std::string(shard) +
+                                              "\", expected 1/8 to 8/8 for the first to the last of eight shares");
 }
