@@ -10,10 +10,10 @@
 #include "apps/notes.h"
 #include "apps/pictures.h"
 #include "apps/train/data.h"
-#include "core/archive.h"
 #include "core/hash.h"
 #include "core/json.h"
 #include "core/ops.h"
+#include "core/tar_archive.h"
 #include "vision/taken.h"
 
 namespace limn {

@@ -4,8 +4,8 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "core/archive.h"
 #include "core/hash.h"
+#include "core/tar_archive.h"
 
 namespace limn {
 

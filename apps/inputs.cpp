@@ -11,8 +11,8 @@
 #include <unordered_set>
 
 #include "apps/run.h"
-#include "core/archive.h"
 #include "core/hash.h"
+#include "core/tar_archive.h"
 
 namespace limn {
 

@@ -10,7 +10,7 @@
 #include <cerrno>
 #include <system_error>
 
-#include "core/archive.h"
+#include "core/tar_archive.h"
 
 namespace limn {
 namespace {

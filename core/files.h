@@ -12,7 +12,8 @@
 
 namespace limn {
 
-/// A whole file's bytes; pipes and devices are read to their end. A path may lead into a tar archive (core/archive.h).
+/// A whole file's bytes; pipes and devices are read to their end. A path may lead into a tar archive
+/// (core/tar_archive.h).
 /// @throws InputError naming the file and the system's reason
 std::string read_file(const std::filesystem::path& file);
 

@@ -5,8 +5,8 @@
 #include <unordered_map>
 
 #include "apps/inputs.h"
-#include "core/archive.h"
 #include "core/json.h"
+#include "core/tar_archive.h"
 #include "core/utf8.h"
 
 namespace limn {

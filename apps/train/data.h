@@ -30,7 +30,8 @@ struct ReadCaptionsOptions {
 ///   list of {"image_id", "caption"}; pictures without a caption are left out.
 /// - a folder, searched through: pictures with sidecars, one caption a line: photo.txt, or by language photo.zh.txt;
 ///   pictures without one are left out. Tar archives in it are read too.
-/// - `.tar`, as WebDataset keeps samples: the same in an archive, where photo.json ({"caption": …} or {"captions": …} as
+/// - `.tar`, as WebDataset keeps samples: the same in an archive, where photo.json ({"caption": …} or {"captions": …}
+/// as
 ///   above) stands for a missing photo.txt.
 /// @throws InputError naming the file, the line or key, and what is wrong, all faults (at most 20) in one message
 std::vector<CaptionRecord> read_captions(const std::filesystem::path& source, const ReadCaptionsOptions& options = {});

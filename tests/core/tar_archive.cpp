@@ -1,4 +1,4 @@
-#include "core/archive.h"
+#include "core/tar_archive.h"
 
 #include <random>
 
@@ -71,7 +71,8 @@ TEST_CASE("hostile and damaged archives", "[archive]") {
   CHECK_THROWS_WITH(Archive(file),
                     file.string() + ": is no tar archive, or a compressed one; plain .tar files are read");
   write_file(file, "");
-  CHECK_THROWS_WITH(Archive(file), file.string() + ": is no tar archive, or a compressed one; plain .tar files are read");
+  CHECK_THROWS_WITH(Archive(file),
+                    file.string() + ": is no tar archive, or a compressed one; plain .tar files are read");
 
   std::mt19937 random(7);
   for (int i = 0; i < 300; ++i) {

@@ -1,4 +1,4 @@
-#include "core/archive.h"
+#include "core/tar_archive.h"
 
 #include <archive.h>
 #include <archive_entry.h>
