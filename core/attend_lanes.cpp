@@ -45,8 +45,9 @@ namespace {
 #define LIMN_TARGET LIMN_WIDE
 constexpr int kFewRows = 4, kFewColumns = 4;    // of 32 registers: 16 sums, 4 values, 1 weight
 constexpr int kManyRows = 6, kManyColumns = 4;  // 24 sums, 4 values, 1 weight
-#include "core/attend_lanes.inc"
 #include "core/exponential.inc"
+// behind what it uses
+#include "core/attend_lanes.inc"
 #undef LIMN_TARGET
 }  // namespace
 }  // namespace wide
@@ -56,8 +57,9 @@ namespace {
 #define LIMN_TARGET LIMN_NARROW
 constexpr int kFewRows = 3, kFewColumns = 3;    // of 16 registers: 9 sums, 3 values, 1 weight
 constexpr int kManyRows = 4, kManyColumns = 3;  // 12 sums, 3 values, 1 weight
-#include "core/attend_lanes.inc"
 #include "core/exponential.inc"
+// behind what it uses
+#include "core/attend_lanes.inc"
 #undef LIMN_TARGET
 }  // namespace
 }  // namespace narrow
