@@ -31,6 +31,7 @@ namespace wide {
 namespace {
 #define LIMN_TARGET LIMN_WIDE
 #include "core/exponential.inc"
+
 #include "core/int8_rows.inc"
 #undef LIMN_TARGET
 }  // namespace
@@ -40,6 +41,7 @@ namespace narrow {
 namespace {
 #define LIMN_TARGET LIMN_NARROW
 #include "core/exponential.inc"
+
 #include "core/int8_rows.inc"
 #undef LIMN_TARGET
 }  // namespace
