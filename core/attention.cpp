@@ -31,7 +31,14 @@ Tensor attend_plainly(const Tensor& q, const Tensor& k, const Tensor& v, const T
   } else if (mask.defined()) {
     scores = scores + mask;
   }
-  Tensor weights = at::softmax(scores, -1);
+  Tensor weights;
+  if (options.log_sum) {
+    const Tensor log_sum = at::logsumexp(scores, -1, true);  // [B A T 1]
+    weights = (scores - log_sum).exp_();
+    *options.log_sum = log_sum.squeeze(-1);
+  } else {
+    weights = at::softmax(scores, -1);
+  }
   if (mask.defined()) weights = weights.nan_to_num(0.0);
   if (options.weights) *options.weights = weights;
   if (options.dropout > 0) weights = at::dropout(weights, options.dropout, true);
@@ -74,12 +81,12 @@ void KvCache::reorder(const Tensor& parents) {
 Tensor attend(const Tensor& q_in, const Tensor& k, const Tensor& v, const AttendOptions& options) {
   const auto [R, A, T, K] = dims<4>(q_in, "attend: q [R A T K]");
   const auto [P, A2, S, K2] = dims<4>(k, "attend: k [P A S K]");
-  if (A != A2 || K != K2 || P == 0 || R % P != 0 || k.sizes() != v.sizes())
+  if (A != A2 || K != K2 || P == 0 || R % P != 0 || v.dim() != 4 || k.sizes().slice(0, 3) != v.sizes().slice(0, 3))
     throw InputError("attend: q " + shape_text(q_in.sizes()) + " does not fit k " + shape_text(k.sizes()) + " and v " +
                      shape_text(v.sizes()));
   const std::int64_t group = R / P;
-  const bool plain = !options.mask.defined() && !options.bias.defined() && !options.weights && options.dropout == 0 &&
-                     (!options.causal || (T == 1 && group == 1));
+  const bool plain = !options.mask.defined() && !options.bias.defined() && !options.weights && !options.log_sum &&
+                     options.dropout == 0 && k.size(3) == v.size(3) && (!options.causal || (T == 1 && group == 1));
   if (plain && attend_lanes_apply(q_in, k, v)) return attend_lanes(q_in, k, v);
   Tensor q = q_in;
   if (group > 1) {  // rows of one source become query tokens of it: the source is never copied
@@ -92,7 +99,8 @@ Tensor attend(const Tensor& q_in, const Tensor& k, const Tensor& v, const Attend
   const bool square = options.causal && T == S;
   if (options.causal && !square && T > 1) mask = causal_mask(T, S, q.device());
   Tensor result;
-  if (options.weights || (mask.defined() && mask.scalar_type() == at::kBool && options.dropout > 0)) {
+  if (options.weights || options.log_sum ||
+      (mask.defined() && mask.scalar_type() == at::kBool && options.dropout > 0)) {
     if (square) mask = causal_mask(T, S, q.device());
     result = attend_plainly(q, k, v, mask, options);
   } else {
@@ -105,6 +113,7 @@ Tensor attend(const Tensor& q_in, const Tensor& k, const Tensor& v, const Attend
     return x.view({P, A, group, T, x.size(-1)}).transpose(1, 2).reshape({R, A, T, x.size(-1)});
   };
   if (options.weights) *options.weights = ungrouped(*options.weights);
+  if (options.log_sum) *options.log_sum = ungrouped(options.log_sum->unsqueeze(-1)).squeeze(-1);
   return ungrouped(result);
 }
 

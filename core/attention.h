@@ -23,9 +23,11 @@ struct AttendOptions {
   Tensor bias = {};           ///< added to the scores, broadcastable to [B A T S]; not together with causal or mask
   double dropout = 0.0;       ///< of attention weights, in training
   Tensor* weights = nullptr;  ///< if given, receives the attention weights [B A T S]; slower
+  Tensor* log_sum = nullptr;  ///< if given, receives log(sum(exp(scores))) [B A T], by which parts are merged; slower
 };
 
-/// softmax(Q Kᵀ / √K) V: the only one in the tree. q [R A T K], k and v [P A S K] -> [R A T K].
+/// softmax(Q Kᵀ / √K) V: the only one in the tree. q [R A T K], k and v [P A S K] -> [R A T K]; values may have a width
+/// of their own.
 /// R may be a multiple of P (beams, several captions of one picture): row r attends to source r / (R / P),
 /// and the sources are not copied. A row with nothing to attend to gives zeros.
 /// Source: Vaswani et al. 2017, section 3.2.1.

@@ -2,10 +2,10 @@
 
 namespace limn {
 
-extern const Family kBert, kBlip, kClip, kLimn, kMicroAst, kOpenClip, kSiglip;  // fusion/families
+extern const Family kBert, kBlip, kClip, kLimn, kLimnStylizer, kMicroAst, kOpenClip, kSiglip;  // fusion/families
 
 std::span<const Family> families() {
-  static const Family all[] = {kLimn, kBlip, kClip, kOpenClip, kSiglip, kBert, kMicroAst};
+  static const Family all[] = {kLimn, kBlip, kClip, kOpenClip, kSiglip, kBert, kLimnStylizer, kMicroAst};
   return all;
 }
 

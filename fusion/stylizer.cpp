@@ -81,6 +81,13 @@ StyleColour parse_style_colour(const std::string& word) {
   throw InputError("colour: got \"" + word + "\", expected style, keep or only");
 }
 
+ShareRule parse_share_rule(const std::string& word) {
+  if (word == "global") return ShareRule::global;
+  if (word == "exact") return ShareRule::exact;
+  if (word == "free") return ShareRule::free;
+  throw InputError("share: got \"" + word + "\", expected global, exact or free");
+}
+
 Stylized stylize(const Stylizer& stylizer, const Tensor& canvas, const std::vector<StyleItem>& styles,
                  const StylizeOptions& options) {
   const at::NoGradGuard no_grad;
@@ -100,16 +107,27 @@ Stylized stylize(const Stylizer& stylizer, const Tensor& canvas, const std::vect
     parts.push_back({stylizer.style(readable(styles[i].picture, stylizer, "stylize: style [3 H W]")),
                      shares[static_cast<std::int64_t>(i)].to(content.options()).view({1, 1, h, w})});
 
-  const Tensor painted = stylizer.paint(stylizer.content(content), parts, options.strength);
+  const Tensor places = pooled(free, h, w);  // [h w]
+  const auto [picture, mass] = stylizer.paint(stylizer.content(content), parts,
+                                              {.strength = options.strength,
+                                               .share = options.share,
+                                               .places = places.to(content.options()).unsqueeze(0),
+                                               .unrelated = options.unrelated});
   const Tensor original = content.narrow(2, 0, H).narrow(3, 0, W).to(at::kFloat);
   const Tensor blend = free.to(content.device());
-  Tensor result = coloured(painted.narrow(2, 0, H).narrow(3, 0, W).to(at::kFloat), original, options.colour);
+  Tensor result = coloured(picture.narrow(2, 0, H).narrow(3, 0, W).to(at::kFloat), original, options.colour);
   result = original + (result.nan_to_num() - original) * blend;
-  Stylized made{.picture = result.clamp(0, 1).mul(255).round().to(at::kByte).squeeze(0).cpu(), .shares = {}};
-  const Tensor places = pooled(free, h, w);
-  const Tensor mass = (shares * places).sum(at::IntArrayRef{1, 2}) / places.sum();
-  for (std::int64_t i = 0; i < mass.size(0); ++i) made.shares.push_back(mass[i].item<double>());
-  return made;
+  const auto received = [&](const Tensor& of) {
+    const Tensor parts_of_all = (of * places).sum(at::IntArrayRef{1, 2}) / places.sum();  // [I]
+    std::vector<double> numbers;
+    for (std::int64_t i = 0; i < parts_of_all.size(0); ++i) numbers.push_back(parts_of_all[i].item<double>());
+    return numbers;
+  };
+  const Tensor painted_mass = mass.to(at::kFloat).cpu();
+  return {.picture = result.clamp(0, 1).mul(255).round().to(at::kByte).squeeze(0).cpu(),
+          .shares = received(painted_mass),
+          .asked = received(shares),
+          .mass = painted_mass};
 }
 
 }  // namespace limn

@@ -14,6 +14,29 @@ struct StylePart {
   Tensor share;  ///< float [1 1 h w], h and w those of Stylizer::grid; at every place the parts' sum is one
 };
 
+/// How the shares that are asked of the styles are met.
+enum class ShareRule {
+  global,  ///< over the whole picture (or the masks); the model decides where
+  exact,   ///< at every place alike
+  free     ///< as the model likes, asked shares being no more than weights
+};
+
+/// "global", "exact" or "free". @throws InputError listing them
+ShareRule parse_share_rule(const std::string& word);
+
+struct PaintOptions {
+  double strength = 1;  ///< 0: the content's own look, 1: the styles'
+  ShareRule share = ShareRule::global;
+  Tensor places = {};      ///< float [1 h w], h and w those of Stylizer::grid: which count in shares; undefined: all
+  bool unrelated = false;  ///< items do not see each other: what the relation block adds is left out
+};
+
+struct Painted {
+  Tensor picture;  ///< float [1 3 H' W'], at least the content's size, what goes beyond below and to the right; not
+                   ///< clamped
+  Tensor mass;     ///< float [I h w]: which part of each place each style painted
+};
+
 /// Paints contents in styles. A style is read once and serves any number of pictures.
 struct Stylizer {
   std::int64_t smallest = 1;  ///< shortest side in pixels that the model can read
@@ -22,9 +45,8 @@ struct Stylizer {
   /// float [1 3 H W] in 0..1 -> what the painter needs of a content
   std::function<std::vector<Tensor>(const Tensor& picture)> content;
   std::function<std::vector<Tensor>(const Tensor& picture)> style;
-  /// @param strength  0: the content's own look, 1: the style's
-  /// @return float [1 3 H' W'], at least the content's size, what goes beyond below and to the right; not clamped
-  std::function<Tensor(const std::vector<Tensor>& content, const std::vector<StylePart>& styles, double strength)>
+  std::function<Painted(const std::vector<Tensor>& content, const std::vector<StylePart>& styles,
+                        const PaintOptions& options)>
       paint;
   Placement placement = {};
 };
@@ -47,6 +69,8 @@ struct StyleItem {
 
 struct StylizeOptions {
   double strength = 1;
+  ShareRule share = ShareRule::global;
+  bool unrelated = false;  ///< without the relation between items, for comparison
   StyleColour colour = StyleColour::style;
   Tensor protect = {};  ///< float [H W] in 0..1, the canvas' size: 1 where the content stays as it is
 };
@@ -54,6 +78,8 @@ struct StylizeOptions {
 struct Stylized {
   Tensor picture;              ///< uint8 [3 H W], the canvas' size
   std::vector<double> shares;  ///< what each style received of the places that any style may paint; their sum is one
+  std::vector<double> asked;   ///< what was asked for it there
+  Tensor mass;                 ///< float [I h w]: which part of each place each style painted, on the model's grid
 };
 
 /// Paints one canvas in all styles together. Where no style may act the content stays.

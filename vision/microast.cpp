@@ -93,8 +93,7 @@ MicroAst::Decoder::Decoder(const Weights& w)
 MicroAst::MicroAst(const Weights& w)
     : content_encoder(w / "content"), style_encoder(w / "style"), modulator(w / "modulator"), decoder(w / "decoder") {}
 
-MicroAst::Style MicroAst::style(const Tensor& picture) const {
-  const Features features = style_encoder(picture);
+MicroAst::Style MicroAst::style_of(const Features& features) const {
   Style style;
   for (std::size_t depth = 0; depth < 2; ++depth) {
     const Tensor& x = features[depth];

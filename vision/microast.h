@@ -61,7 +61,8 @@ struct MicroAst {
 
   /// @param picture  float [1 3 H W] in 0..1, sides of at least kSmallest
   Features content(const Tensor& picture) const { return content_encoder(picture); }
-  Style style(const Tensor& picture) const;
+  Style style(const Tensor& picture) const { return style_of(style_encoder(picture)); }
+  Style style_of(const Features& features) const;  ///< @param features  as style_encoder gives them
   /// @param strength  0: the content's own statistics, 1: the style's
   /// @return float [1 3 H' W'], H' and W' the content's sides rounded up to multiples of 4; not clamped
   Tensor paint(const Features& content, const Style& style, double strength) const;

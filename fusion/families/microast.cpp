@@ -3,6 +3,7 @@
 #include "core/ops.h"
 #include "core/rename.h"
 #include "fusion/model.h"
+#include "fusion/set_stylizer.h"
 
 namespace limn {
 
@@ -92,14 +93,28 @@ Model open(const std::filesystem::path& folder, const Json&, const Placement& pl
           },
       .style = [net](const Tensor& picture) { return listed(net.style(picture)); },
       .paint =
-          [net](const std::vector<Tensor>& content, const std::vector<StylePart>& styles, double strength) {
-            return net.paint({content.at(0), content.at(1)}, mixture(styles), strength);
+          [net](const std::vector<Tensor>& content, const std::vector<StylePart>& styles, const PaintOptions& options) {
+            std::vector<Tensor> mass;  // equal attention: every rule of shares gives what is asked
+            for (const StylePart& part : styles) mass.push_back(part.share[0][0]);
+            return Painted{net.paint({content.at(0), content.at(1)}, mixture(styles), options.strength),
+                           at::stack(mass)};
           },
       .placement = placement};
   return model;
 }
 
 }  // namespace
+
+TensorTable read_stylizer_start(const std::filesystem::path& folder) {
+  if (!holds(folder)) return read_weights(folder);
+  const Weights weights = renamed(read(folder), kRows, folder.string(), {});
+  const MicroAst net(weights);
+  weights.finish();
+  TensorTable table;
+  for (const auto& [name, tensor] : weights.parameters())
+    table["net." + name] = {tensor.sizes().vec(), tensor.scalar_type(), [t = tensor] { return t; }, folder};
+  return table;
+}
 
 // Source: Wang et al. 2023, https://arxiv.org/abs/2211.15313; the authors' files as they are published.
 extern const Family kMicroAst;

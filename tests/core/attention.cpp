@@ -62,6 +62,27 @@ TEST_CASE("attend is softmax(QK)V: self, cross, causal behind a cache", "[attent
   CHECK(close(weights.sum(-1), at::ones({2, heads, T})));
 }
 
+TEST_CASE("attend: values of another width, and parts that are merged by their log-sum-exp", "[attention]") {
+  const Tensor q = at::randn({2, 2, 5, 8}), k = at::randn({2, 2, 9, 8}), v = at::randn({2, 2, 9, 8});
+  const Tensor bias = at::randn({1, 1, 1, 9});
+  const Tensor wide = at::cat({v, v.square()}, 3), known = defined_attention(q, k, v, false, {}, bias);
+  CHECK(close(attend(q, k, wide, {.bias = bias}).narrow(3, 0, 8), known));
+  Tensor near_sum, far_sum;
+  const auto part = [&](std::int64_t first, std::int64_t count, Tensor& log_sum) {
+    return attend(q, k.narrow(2, first, count), wide.narrow(2, first, count),
+                  {.bias = bias.narrow(3, first, count), .log_sum = &log_sum});
+  };
+  const Tensor near = part(0, 4, near_sum), far = part(4, 5, far_sum);
+  CHECK(near_sum.sizes() == at::IntArrayRef({2, 2, 5}));
+  const Tensor share = at::sigmoid(near_sum - far_sum).unsqueeze(-1);
+  const Tensor merged = near * share + far * (1 - share);
+  CHECK(close(merged.narrow(3, 0, 8), known));
+  CHECK(close(merged.narrow(3, 8, 8), defined_attention(q, k, v.square(), false, {}, bias)));
+  Tensor grouped;  // several rows of one source
+  attend(at::cat({q, q}), at::cat({k, k}), at::cat({v, v}), {.log_sum = &grouped});
+  CHECK(grouped.sizes() == at::IntArrayRef({4, 2, 5}));
+}
+
 TEST_CASE("attend with masks and biases", "[attention]") {
   const Tensor q = at::randn({3, 2, 4, 8}), k = at::randn({3, 2, 6, 8}), v = at::randn({3, 2, 6, 8});
   Tensor mask = at::rand({3, 1, 4, 6}) < 0.6;

@@ -21,10 +21,14 @@ Stylizer flat_painter() {
   s.style = [](const Tensor& picture) {
     return std::vector<Tensor>{picture.mean(at::IntArrayRef{2, 3}, /*keepdim=*/true)};
   };
-  s.paint = [](const std::vector<Tensor>& content, const std::vector<StylePart>& styles, double strength) {
+  s.paint = [](const std::vector<Tensor>& content, const std::vector<StylePart>& styles, const PaintOptions& options) {
     Tensor mixed = at::zeros_like(content[0]);
-    for (const StylePart& part : styles) mixed = mixed + part.style[0] * part.share;
-    return mixed * strength + content[0] * (1 - strength);
+    std::vector<Tensor> mass;
+    for (const StylePart& part : styles) {
+      mixed = mixed + part.style[0] * part.share;
+      mass.push_back(part.share[0][0]);
+    }
+    return Painted{mixed * options.strength + content[0] * (1 - options.strength), at::stack(mass)};
   };
   return s;
 }

@@ -29,8 +29,10 @@ void run_stylize(GoldenCase& current) {
                     current.folder.tensor(modulation.at("style_bias_" + number).text()));
   }
   const auto [h, w] = stylizer.grid(canvas.size(2), canvas.size(3));
-  current.compare("output",
-                  stylizer.paint(content, {{style, at::ones({1, 1, h, w})}}, current.json.at("alpha").number()));
+  current.compare(
+      "output",
+      stylizer.paint(content, {{style, at::ones({1, 1, h, w})}}, {.strength = current.json.at("alpha").number()})
+          .picture);
 }
 
 }  // namespace limn::golden

@@ -1,0 +1,87 @@
+#pragma once
+
+#include "core/json.h"
+#include "core/transformer.h"
+#include "fusion/stylizer.h"
+#include "vision/microast.h"
+
+namespace limn {
+
+/// Sizes of the house stylizer beyond MicroAST's own.
+struct SetStylizerConfig {
+  std::int64_t cells = 1024;  ///< of a style at most: what its pixels are pooled to
+  std::int64_t relation_dim = 128, relation_heads = 4, relation_layers = 2, relation_mlp = 256;
+};
+
+/// @throws CheckpointError naming every fault of the file
+SetStylizerConfig read_set_stylizer_config(const Json& config);
+Json set_stylizer_config_json(const SetStylizerConfig& config);
+
+/// What is read of one style, for any canvas and any company.
+struct StyleTokens {
+  Tensor keys;       ///< [B S 64]: deep features of its cells, in units of its deviation about its mean
+  Tensor log_part;   ///< [1 1 1 S]: log of each cell's part of the style's pixels
+  Tensor moments;    ///< [B S 4 64]: of both depths the cells' means and mean squares, about the style's mean
+  Tensor signals;    ///< [B 8 64]: of both depths mean, deviation, filter gain and filter offset
+  Tensor relations;  ///< [B 65 D]: an overview of 8 x 8 and one token for all of it, for the relation block
+};
+
+/// What the relation block tells of a style in this company; added to 0 where it says nothing.
+struct StyleRelation {
+  Tensor keys;     ///< [B 2 64]: log of a factor, and a sum
+  Tensor signals;  ///< [B 8 64]: of both depths a shift of the mean in deviations, logs of factors of the others
+};
+
+/// Self-attention over all items' overviews together: a content and its styles. By it the content knows its styles and
+/// every style knows the others. A style's tokens weigh as much as its share, so a style that is given twice at half
+/// the share tells what it told before; the order of styles is not seen.
+struct RelationBlock {
+  Linear cells, whole;  // [D 128], [D 256]
+  Tensor roles;         // [2 D]: content, style
+  std::vector<Block> blocks;
+  LayerNorm norm;
+  Tensor film, film_bias;  // [640 D], [640]: zero at the start
+  RelationBlock(const Weights& w, const SetStylizerConfig& c);
+  Tensor overview(const MicroAst::Features& features) const;  // [B 65 D]
+  /// @param shares  [B] each; their sum is 1
+  std::vector<StyleRelation> operator()(const Tensor& content, const std::vector<Tensor>& styles,
+                                        const std::vector<Tensor>& shares) const;
+};
+
+/// The house stylizer: MicroAST's network, to which attention gives each place of the canvas its own statistics. A
+/// place attends to every style's cells; per style it gets log-sum-exp, mean and deviation, which are merged by shares.
+/// With equal attention (keys of zero, as in the beginning) one style is AdaIN, exactly MicroAST. Sources: Liu et al.
+/// 2021 (AdaAttN), https://arxiv.org/abs/2108.03647, for moments by attention; Wang et al. 2023 (MicroAST),
+/// https://arxiv.org/abs/2211.15313, for the network and the first weights.
+struct SetStylizer {
+  SetStylizerConfig config;
+  MicroAst net;
+  Linear query;  // [64 64]
+  Tensor key;    // [64 64]: zero at the start
+  RelationBlock relation;
+  SetStylizer(const Weights& w, const SetStylizerConfig& c);
+
+  MicroAst::Features content(const Tensor& pictures) const { return net.content(pictures); }  // float [B 3 H W]
+  /// @param pictures  float [B 3 H W]. @param cells  at most, instead of the configuration's; 0: those
+  StyleTokens style(const Tensor& pictures, std::int64_t cells = 0) const;
+
+  struct Result {
+    Tensor pictures;  ///< float [B 3 H W], not clamped
+    Tensor mass;      ///< [I B h w]: what each style painted
+    Tensor wish;      ///< [I B h w]: what each would have painted without calibration
+  };
+  /// @param shares  [I B h w], h and w an eighth of the pictures'; their sum over I is 1 at every place
+  Result paint(const MicroAst::Features& content, const std::vector<StyleTokens>& styles, const Tensor& shares,
+               const PaintOptions& options) const;
+};
+
+/// What each style paints of each place.
+/// @param affinity  [I ...]: how much a place is drawn to a style, a logarithm
+/// @param shares    [I ...]: asked of each place; 0: never
+/// @param places    [...] or undefined: which places count in the mean
+Tensor shared_mass(const Tensor& affinity, const Tensor& shares, ShareRule rule, const Tensor& places = {});
+
+/// The weights from which a house stylizer may go on: its own folder's, or MicroAST's four published files.
+TensorTable read_stylizer_start(const std::filesystem::path& folder);
+
+}  // namespace limn
