@@ -7,19 +7,6 @@
 
 namespace limn {
 
-Json preprocess_json(const HouseConfig& model) {
-  const std::int64_t side = model.vision.image;
-  return Json::object({{"image_processor_type", "ViTImageProcessor"},
-                       {"do_resize", true},
-                       {"size", Json::object({{"height", side}, {"width", side}})},
-                       {"resample", 3},
-                       {"do_rescale", true},
-                       {"rescale_factor", 1.0 / 255.0},
-                       {"do_normalize", true},
-                       {"image_mean", Json::list(std::vector<double>(3, 127.0 / 255.0))},
-                       {"image_std", Json::list(std::vector<double>(3, 128.0 / 255.0))}});
-}
-
 std::filesystem::path checkpoint_file(const TrainConfig& config) { return config.out / "checkpoint.safetensors"; }
 
 void save_checkpoint(const Run& run) {
@@ -54,18 +41,6 @@ void append_metrics(const Run& run, const Json& line) {
   file << line.dump() << '\n';
   if (run.options.json) run.out << line.dump() << std::endl;
   if (!file.flush()) throw WriteError((run.config.out / "metrics.jsonl").string() + ": cannot be written");
-}
-
-void save_model(const Run& run, const std::filesystem::path& folder) {
-  std::filesystem::create_directories(folder);
-  std::map<std::string, Tensor> weights;
-  for (const auto& [name, weight] : run.weights.parameters()) weights[name] = weight;
-  for (const auto& [name, weight] : run.stem_weights.parameters()) weights["vision.stem." + name] = weight;
-  write_safetensors(folder / "model.safetensors", quantized_for_storage(weights), {{"format", "limn"}});
-  write_file(folder / "config.json", house_config_json(run.config.model).dump(1) + "\n");
-  write_file(folder / "preprocessor_config.json", preprocess_json(run.config.model).dump(1) + "\n");
-  const auto tokenizer = run.config.start.empty() ? run.config.tokenizer : run.config.start / "tokenizer.model";
-  write_file(folder / "tokenizer.model", read_file(tokenizer));
 }
 
 }  // namespace limn

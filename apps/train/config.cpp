@@ -98,6 +98,21 @@ class Section {
       }
     }
   }
+  void operator()(const char* key, std::vector<std::filesystem::path>& values) {
+    std::vector<std::string> names;
+    (*this)(key, names);
+    values.clear();
+    for (const std::string& name : names) {
+      values.push_back(folder_ / name);
+      if (!std::filesystem::exists(values.back())) fail(key, values.back().string() + " does not exist");
+    }
+  }
+  std::string text(const char* key, const std::string& otherwise) {
+    const auto* node = find(key);
+    const auto read = node ? node->value_exact<std::string>() : otherwise;
+    if (!read) fail(key, "expected a text in quotes");
+    return *read;
+  }
   void finish() const {
     if (!table_) return;
     for (const auto& [key, node] : *table_)
@@ -125,26 +140,7 @@ class Section {
   std::set<std::string> asked_;
 };
 
-}  // namespace
-
-TrainConfig read_train_config(const std::filesystem::path& file) {
-  toml::table root;
-  const std::string text = read_file(file);
-  check_ascii(text, file.string());
-  try {
-    root = toml::parse(text, file.string());
-  } catch (const toml::parse_error& error) {
-    throw InputError(file.string() + ": line " + std::to_string(error.source().begin.line) + ": " +
-                     std::string(error.description()));
-  }
-  TrainConfig c;
-  std::set<std::string> sections;
-  Section data(root, "data", file, sections), model(root, "model", file, sections),
-      train(root, "train", file, sections);
-  for (const auto& [key, node] : root)
-    if (!sections.count(std::string(key.str())))
-      throw InputError(file.string() + ": [" + std::string(key.str()) + "]: unknown section");
-
+void read_captioning(Section& data, Section& model, Section& train, TrainConfig& c) {
   data("train", c.train, true);
   data("validation", c.validation, true);
   data("validate_pictures", c.validate_pictures, 0);
@@ -200,22 +196,10 @@ TrainConfig read_train_config(const std::filesystem::path& file) {
   c.model.contrast = contrast;
   c.model.languages = languages;
 
-  train("out", c.out, false);
-  train("steps", c.steps, 1);
-  train("batch", c.batch, 1);
-  train("accumulate", c.accumulate, 1);
   train("captions", c.captions, 1);
-  train("rate", c.rate, 0, 1);
   train("stem_rate", c.stem_rate, 0, 1);
-  train("weight_decay", c.weight_decay, 0, 1);
-  train("beta1", c.beta1, 0, 1);
-  train("beta2", c.beta2, 0, 1);
-  train("clip", c.clip, 0, 1e9);
   train("smoothing", c.smoothing, 0, 1);
   train("dropout", c.dropout, 0, 0.9);
-  train("warmup", c.warmup, 0);
-  train("final_rate", c.final_rate, 0, 1);
-  train("ema", c.ema, 0, 1);
   train("caption_weight", c.caption_weight, 0, 100);
   train("contrast_weight", c.contrast_weight, 0, 100);
   train("match_weight", c.match_weight, 0, 100);
@@ -227,6 +211,82 @@ TrainConfig read_train_config(const std::filesystem::path& file) {
   train("smallest_crop", c.smallest_crop, 0.05, 1);
   train("flip", c.flip);
   train("bf16", c.bf16);
+}
+
+void read_stylizing(Section& data, Section& model, Section& train, TrainConfig& c) {
+  StylizeTraining& s = c.stylize;
+  data("contents", s.contents);
+  data("styles", s.styles);
+  data("validation_contents", s.validation_contents);
+  data("validation_styles", s.validation_styles);
+  data("held_out", s.held_out);
+  for (const auto& [missing, key] : {std::pair{s.contents.empty(), "contents"}, {s.styles.empty(), "styles"}})
+    if (missing) data.fail(key, "is missing");
+  model("start", c.start, true);
+  model("loss_network", s.loss_network, true);
+  model("frozen", c.frozen);
+  model("cells", s.model.cells, 1);
+  model("relation_dim", s.model.relation_dim, 8);
+  model("relation_heads", s.model.relation_heads, 1);
+  model("relation_layers", s.model.relation_layers, 0);
+  model("relation_mlp", s.model.relation_mlp, 8);
+  if (s.model.relation_dim % s.model.relation_heads) model.fail("relation_heads", "do not divide relation_dim");
+  if (s.loss_network.empty()) model.fail("loss_network", "is missing");
+  train("side", s.side, 64);
+  train("validation_side", s.validation_side, 64);
+  train("net_rate", s.net_rate, 0, 1);
+  for (const auto& [key, value] : {std::pair{"drawn_styles", &s.drawn_styles},
+                                   {"two_styles", &s.two_styles},
+                                   {"masks", &s.masks},
+                                   {"steady", &s.steady}})
+    train(key, *value, 0, 1);
+  for (const auto& [key, value] : {std::pair{"style_weight", &s.style_weight},
+                                   {"content_weight", &s.content_weight},
+                                   {"identity_weight", &s.identity_weight},
+                                   {"share_weight", &s.share_weight},
+                                   {"steady_weight", &s.steady_weight}})
+    train(key, *value, 0, 1000);
+  if (s.side % 8 || s.validation_side % 8) train.fail("side", "and validation_side: expected multiples of 8");
+  if (s.two_styles + s.masks > 1) train.fail("masks", "and two_styles are more than 1 together");
+}
+
+}  // namespace
+
+TrainConfig read_train_config(const std::filesystem::path& file) {
+  toml::table root;
+  const std::string text = read_file(file);
+  check_ascii(text, file.string());
+  try {
+    root = toml::parse(text, file.string());
+  } catch (const toml::parse_error& error) {
+    throw InputError(file.string() + ": line " + std::to_string(error.source().begin.line) + ": " +
+                     std::string(error.description()));
+  }
+  TrainConfig c;
+  std::set<std::string> sections;
+  Section data(root, "data", file, sections), model(root, "model", file, sections),
+      train(root, "train", file, sections);
+  for (const auto& [key, node] : root)
+    if (!sections.count(std::string(key.str())))
+      throw InputError(file.string() + ": [" + std::string(key.str()) + "]: unknown section");
+
+  const std::string objective = train.text("objective", "caption");
+  if (objective != "caption" && objective != "stylize")
+    train.fail("objective", "got \"" + objective + "\", expected caption or stylize");
+  c.objective = objective == "stylize" ? Objective::stylize : Objective::caption;
+  (c.objective == Objective::stylize ? read_stylizing : read_captioning)(data, model, train, c);
+  train("out", c.out, false);
+  train("steps", c.steps, 1);
+  train("batch", c.batch, 1);
+  train("accumulate", c.accumulate, 1);
+  train("rate", c.rate, 0, 1);
+  train("weight_decay", c.weight_decay, 0, 1);
+  train("beta1", c.beta1, 0, 1);
+  train("beta2", c.beta2, 0, 1);
+  train("clip", c.clip, 0, 1e9);
+  train("warmup", c.warmup, 0);
+  train("final_rate", c.final_rate, 0, 1);
+  train("ema", c.ema, 0, 1);
   train("log_every", c.log_every, 1);
   train("save_every", c.save_every, 1);
   train("validate_every", c.validate_every, 1);

@@ -3,8 +3,29 @@
 #include <filesystem>
 
 #include "fusion/house.h"
+#include "fusion/set_stylizer.h"
 
 namespace limn {
+
+enum class Objective { caption, stylize };
+
+/// What a run that learns to stylize is told beyond the keys that all runs have.
+struct StylizeTraining {
+  // [data]
+  std::vector<std::filesystem::path> contents, styles;                        ///< folders and pictures
+  std::vector<std::filesystem::path> validation_contents, validation_styles;  ///< never learnt from
+  std::vector<std::string> held_out;  ///< names of pictures that are not learnt from either
+  // [model]
+  SetStylizerConfig model;
+  std::filesystem::path loss_network;  ///< SqueezeNet 1.1 or VGG: vision/feature_net.h
+  // [train]
+  std::int64_t side = 128;  ///< of the crops
+  std::int64_t validation_side = 192;
+  double net_rate = 0.2;                                 ///< share of `rate` for MicroAST's own network
+  double drawn_styles = 0.25;                            ///< share of styles that are drawn instead of read
+  double two_styles = 0.35, masks = 0.15, steady = 0.2;  ///< shares of steps with two styles, with masks; noise added
+  double style_weight = 5, content_weight = 1, identity_weight = 50, share_weight = 1, steady_weight = 5;
+};
 
 /// A training run, as its TOML file states it. Paths are relative to the file.
 struct TrainConfig {
@@ -40,6 +61,8 @@ struct TrainConfig {
   bool bf16 = false;  ///< mixed precision: bf16 products, fp32 weights and sums
   std::int64_t log_every = 20, save_every = 200, validate_every = 500;
   std::uint64_t seed = 0;
+  Objective objective = Objective::caption;
+  StylizeTraining stylize;
 };
 
 /// @throws InputError naming file, line and key: unknown keys, wrong types, values out of range, missing paths

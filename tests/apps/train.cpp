@@ -15,6 +15,7 @@
 #include "core/safetensors.h"
 #include "fusion/model.h"
 #include "tests/catch.h"
+#include "tests/small_feature_net.h"
 #include "tests/small_house.h"
 #include "tests/temporary.h"
 #include "vision/image.h"
@@ -202,4 +203,47 @@ TEST_CASE("one run folder has one writer", "[train]") {
   fs::create_directories(folder / "run");
   const FolderLock other(folder / "run");
   CHECK_THROWS_WITH(run_training(folder / "run.toml"), Catch::Contains("run: is being written by another process"));
+}
+
+TEST_CASE("learning to stylize: killed and resumed it ends with the same bytes; the loss falls", "[train]") {
+  const TemporaryFolder folder;
+  write_random_squeezenet(folder / "net.safetensors");
+  fs::create_directory(folder / "contents");
+  fs::create_directory(folder / "styles");
+  at::manual_seed(2);
+  for (int i = 0; i < 5; ++i) {
+    const std::string name = std::to_string(i) + ".png";
+    const Tensor smooth = at::upsample_bilinear2d(at::rand({1, 3, 5, 5}) * 255, {80, 96}, false)[0].permute({1, 2, 0});
+    write_image(folder / ("contents/" + name), smooth.to(at::kByte).contiguous());
+    write_image(folder / ("styles/" + name), at::randint(0, 256, {70, 90, 3}, at::kByte));
+  }
+  const auto recipe = [&](const std::string& out, const std::string& more) {
+    std::ofstream(folder / (out + ".toml"))
+        << "[data]\ncontents = [\"contents\"]\nstyles = [\"styles\"]\nvalidation_contents = [\"contents/0.png\"]\n"
+        << "validation_styles = [\"styles/0.png\"]\nheld_out = [\"1.png\"]\n[model]\n"
+        << "loss_network = \"net.safetensors\"\nrelation_dim = 16\nrelation_heads = 2\nrelation_mlp = 32\n"
+        << "[train]\nobjective = \"stylize\"\nout = \"" << out << "\"\nbatch = 2\nside = 64\nvalidation_side = 64\n"
+        << "steps = 6\nrate = 1e-3\nnet_rate = 1\nsave_every = 2\nvalidate_every = 3\nlog_every = 1\nwarmup = 0\n"
+        << "two_styles = 0.4\nmasks = 0.3\nsteady = 0.5\n"
+        << more;
+    return folder / (out + ".toml");
+  };
+  REQUIRE(run_training(recipe("whole", "")) == 0);
+  kill_when_written(recipe("killed", ""), folder / "killed/checkpoint.safetensors");
+  REQUIRE(run_training(folder / "killed.toml") == 0);
+  REQUIRE(run_training(recipe("stopped", ""), 3) == 0);
+  REQUIRE(run_training(folder / "stopped.toml") == 0);
+  for (const char* file : {"checkpoint.safetensors", "best/model.safetensors"}) {
+    CAPTURE(file);
+    CHECK(read_file(folder / ("killed/" + std::string(file))) == read_file(folder / ("whole/" + std::string(file))));
+    CHECK(read_file(folder / ("stopped/" + std::string(file))) == read_file(folder / ("whole/" + std::string(file))));
+  }
+  CHECK(open_model(folder / "whole/best").stylizer.has_value());
+  std::vector<double> losses;
+  each_line(read_file(folder / "whole/metrics.jsonl"), [&](std::string_view line, std::size_t) {
+    const Json json = Json::parse(line, "metrics");
+    if (json.has("validation_loss")) losses.push_back(json["validation_loss"].number());
+  });
+  REQUIRE(losses.size() == 2);
+  CHECK(losses[1] < losses[0]);
 }

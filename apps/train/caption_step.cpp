@@ -1,8 +1,8 @@
 #include <ATen/Parallel.h>
 #include <ATen/autocast_mode.h>
 
+#include "apps/train/captioning.h"
 #include "apps/train/objective.h"
-#include "apps/train/run.h"
 #include "core/ops.h"
 #include "vision/image.h"
 
@@ -20,7 +20,7 @@ Tensor with_cells_dropped(const Tensor& grid, double share, std::mt19937_64& ran
 }
 
 // Of a frozen stem: kept grids of a few views. [B h w C]
-Tensor kept_grids(const Run& run, const std::vector<std::int64_t>& pictures, std::mt19937_64& random) {
+Tensor kept_grids(const CaptionRun& run, const std::vector<std::int64_t>& pictures, std::mt19937_64& random) {
   std::vector<Tensor> chosen;
   const Tensor& grids = run.train.grids;
   for (const std::int64_t picture : pictures) {
@@ -33,7 +33,7 @@ Tensor kept_grids(const Run& run, const std::vector<std::int64_t>& pictures, std
 }
 
 // Of a stem that is trained: each time another crop of each picture, through the stem as it is now. [B h w C]
-Tensor fresh_grids(const Run& run, const std::vector<std::int64_t>& pictures, std::mt19937_64& random) {
+Tensor fresh_grids(const CaptionRun& run, const std::vector<std::int64_t>& pictures, std::mt19937_64& random) {
   std::vector<Tensor> views(pictures.size());
   std::vector<bool> flips;
   for (std::size_t i = 0; i < pictures.size(); ++i) flips.push_back(run.config.flip && draw_unit(random) < 0.5);
@@ -41,7 +41,7 @@ Tensor fresh_grids(const Run& run, const std::vector<std::int64_t>& pictures, st
   at::parallel_for(0, static_cast<std::int64_t>(pictures.size()), 1, [&](std::int64_t begin, std::int64_t end) {
     for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) try {
         const Image image = read_image(run.train.records[static_cast<std::size_t>(pictures[i])].image);
-        const Tensor view = picture_view(image, run.step + 1, pictures[i], run.pictures);  // uint8 [3 H W]
+        const Tensor view = picture_view(image, run.step + 1, pictures[i], run.looks);  // uint8 [3 H W]
         views[i] = flips[i] ? view.flip({2}) : view;
       } catch (const Error& error) {
         faults[i] = error.what();
@@ -49,14 +49,14 @@ Tensor fresh_grids(const Run& run, const std::vector<std::int64_t>& pictures, st
   });
   for (const std::string& fault : faults)
     if (!fault.empty()) throw InputError(fault);
-  return run.model.vision.stem.grid(run.pictures.preprocess.normalise(at::stack(views).to(run.placement.device)));
+  return run.model.vision.stem.grid(run.looks.preprocess.normalise(at::stack(views).to(run.placement.device)));
 }
 
 // Mixed precision for as long as it lives. Casts of the weights are dropped at the end: some were made without
 // gradients.
 class Autocast {
  public:
-  explicit Autocast(const Run& run) : device_(run.placement.device.type()) {
+  explicit Autocast(const CaptionRun& run) : device_(run.placement.device.type()) {
     at::autocast::set_autocast_dtype(device_, at::kBFloat16);  // CUDA's own choice is fp16, which needs scaled losses
     at::autocast::set_autocast_enabled(device_, run.config.bf16);
   }
@@ -72,7 +72,7 @@ class Autocast {
 };
 
 // The captions that the model itself draws for these pictures, and what they are worth.
-Tensor self_critical(Run& run, const Tensor& grid, const std::vector<std::int64_t>& pictures, std::uint64_t seed,
+Tensor self_critical(CaptionRun& run, const Tensor& grid, const std::vector<std::int64_t>& pictures, std::uint64_t seed,
                      Report& report) {
   const TrainConfig& c = run.config;
   SampledCaptions sampled;
@@ -82,7 +82,7 @@ Tensor self_critical(Run& run, const Tensor& grid, const std::vector<std::int64_
     sampled = sample_captions(run.model, run.tokenizer, run.rewards, run.model.vision.tokens(grid), pictures,
                               {.samples = c.self_critical_samples, .seed = seed});
   }
-  report.reward += sampled.reward / static_cast<double>(c.accumulate);
+  report.add("reward", sampled.reward / static_cast<double>(c.accumulate));
   const Autocast precision(run);
   return self_critical_loss(run.model, run.model.vision.tokens(grid),
                             pack(std::move(sampled.captions), c.model.text.positions, LastToken::target, grid.device()),
@@ -90,50 +90,41 @@ Tensor self_critical(Run& run, const Tensor& grid, const std::vector<std::int64_
 }
 
 // What is learnt from people's captions.
-Tensor losses(Run& run, const Tensor& grid, const TextRows& captions, std::mt19937_64& random, Report& report) {
+Tensor losses(CaptionRun& run, const Tensor& grid, const TextRows& captions, std::mt19937_64& random, Report& report) {
   const TrainConfig& c = run.config;
   const Autocast precision(run);
   const Tensor tokens = run.model.vision.tokens(grid, c.dropout);  // [B N D]
   Tensor total = at::zeros({});
-  const auto add = [&](const Tensor& loss, double weight, double& sum) {
-    sum += loss.item<double>() / static_cast<double>(c.accumulate);
+  const auto add = [&](const Tensor& loss, double weight, const char* name) {
+    report.add(name, loss.item<double>() / static_cast<double>(c.accumulate));
     total = total + weight * loss;
   };
   if (c.caption_weight > 0)
     add(caption_loss(run.model, tokens, pack(captions, c.model.text.positions, LastToken::target, grid.device()),
                      c.smoothing, c.dropout),
-        c.caption_weight, report.caption);
+        c.caption_weight, "loss");
   if (c.contrast_weight > 0 || c.match_weight > 0) {
     const PairLosses pairs = pair_losses(run.model, tokens, captions, c.match_weight > 0, c.dropout, random);
-    add(pairs.contrast, c.contrast_weight, report.contrast);
-    if (c.match_weight > 0) add(pairs.match, c.match_weight, report.match);
+    add(pairs.contrast, c.contrast_weight, "contrast");
+    if (c.match_weight > 0) add(pairs.match, c.match_weight, "match");
   }
   return total;
 }
 
 }  // namespace
 
-void take_step(Run& run, Report& report) {
-  const TrainConfig& c = run.config;
-  std::mt19937_64 random(c.seed * 7919u + static_cast<std::uint64_t>(run.step) + 1u);
-  at::manual_seed(random());  // dropout
-  for (std::int64_t part = 0; part < c.accumulate; ++part) {
-    const auto pictures = pictures_of_step(run.step * c.accumulate + part, c.batch,
-                                           static_cast<std::int64_t>(run.train.records.size()), c.seed);
-    std::vector<const TokenizedCaptions*> captions;
-    for (const std::int64_t picture : pictures)
-      captions.push_back(&run.train.tokens[static_cast<std::size_t>(picture)]);
-    const Tensor grid = with_cells_dropped(
-        c.stem_rate > 0 ? fresh_grids(run, pictures, random) : kept_grids(run, pictures, random), c.drop_cells, random);
-    const TextRows drawn = draw_captions(captions, c.captions, random);
-    Tensor total = losses(run, grid, drawn, random, report);
-    if (c.self_critical_samples > 0)
-      total = total + c.self_critical_weight * self_critical(run, grid, pictures, random(), report);
-    (total / static_cast<double>(c.accumulate)).backward();
-  }
-  report.rate = cosine_rate(run.step, c.steps, c.warmup, c.rate, c.final_rate);
-  report.norm += run.optimizer.step(report.rate);
-  ++run.step;
+void CaptionRun::add_gradients(std::int64_t part, std::mt19937_64& random, Report& report) {
+  const TrainConfig& c = config;
+  const auto chosen = pictures_of_step(step * c.accumulate + part, c.batch, pictures(), c.seed);
+  std::vector<const TokenizedCaptions*> captions;
+  for (const std::int64_t picture : chosen) captions.push_back(&train.tokens[static_cast<std::size_t>(picture)]);
+  const Tensor grid = with_cells_dropped(
+      c.stem_rate > 0 ? fresh_grids(*this, chosen, random) : kept_grids(*this, chosen, random), c.drop_cells, random);
+  const TextRows drawn = draw_captions(captions, c.captions, random);
+  Tensor total = losses(*this, grid, drawn, random, report);
+  if (c.self_critical_samples > 0)
+    total = total + c.self_critical_weight * self_critical(*this, grid, chosen, random(), report);
+  (total / static_cast<double>(c.accumulate)).backward();
 }
 
 }  // namespace limn

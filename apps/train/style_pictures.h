@@ -1,0 +1,30 @@
+#pragma once
+
+#include <filesystem>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "core/tensor.h"
+
+namespace limn {
+
+/// The pictures that folders and names give, without those of the names in `left_out`.
+/// @throws InputError where one does not exist, or none is left
+std::vector<std::filesystem::path> training_pictures(const std::vector<std::filesystem::path>& sources,
+                                                     const std::vector<std::string>& left_out);
+
+/// A random square of a picture: resized so that its shorter side is `side` to `largest` times `side` (but not enlarged
+/// beyond need), cut, perhaps mirrored. @return float [3 side side] in 0..1
+Tensor random_crop(const std::filesystem::path& picture, std::int64_t side, double largest, std::mt19937_64& random);
+
+/// The middle square, resized to `side`. @return float [3 side side] in 0..1
+Tensor middle_square(const std::filesystem::path& picture, std::int64_t side);
+
+/// A style that nobody painted: strokes, dots, cells or clouds in a few random colours. float [3 side side] in 0..1
+Tensor drawn_style(std::int64_t side, std::mt19937_64& random);
+
+/// A soft-edged half plane or ellipse. float [1 1 side side] in 0..1
+Tensor random_region(std::int64_t side, std::mt19937_64& random);
+
+}  // namespace limn
