@@ -14,6 +14,8 @@
 #include "core/json.h"
 #include "core/ops.h"
 #include "core/tar_archive.h"
+#include "fusion/database.h"
+#include "fusion/stores.h"
 #include "vision/taken.h"
 
 namespace limn {
@@ -54,20 +56,19 @@ class Run {
     const Inputs inputs = find_inputs(options_.inputs, in);
     for (const std::string& text : inputs.notes) notes_.note(text);
     read_given_captions();
-    std::error_code error;
-    const bool present = !options_.rebuild && fs::exists(options_.out, error);
+    const bool present = !options_.rebuild && index_exists(options_.out);
     if (!present) {
       model_ = open({});
       const Embedder& embedder = *model_.model->embedder;
-      create_index(options_.out, {model_.name, model_.identity, embedder.width, type});
+      make_index(options_.out, {model_.name, model_.identity, embedder.width, type}, options_.rebuild);
     }
     {
-      IndexWriter writer(options_.out);
-      open_ = [&open, &writer] { return open(writer.content().head.model); };
+      const std::unique_ptr<IndexStore> store = open_store(options_.out);
+      open_ = [&open, &store] { return open(store->content().head.model); };
       if (present && !options_.common.model.empty()) model();
-      update(writer, inputs);
+      update(*store, inputs);
     }
-    if (!interrupted()) tidy_index(options_.out, tidy);
+    if (!interrupted()) tidy_store(options_.out, tidy);
     return report();
   }
 
@@ -87,12 +88,12 @@ class Run {
   }
 
   /// The model, and that it is the index's.
-  const Embedder& embedder(const IndexWriter& writer) {
+  const Embedder& embedder(const IndexStore& writer) {
     check_model(writer.content().head, model(), options_.out);
     return *model_.model->embedder;
   }
 
-  void update(IndexWriter& writer, const Inputs& inputs) {
+  void update(IndexStore& writer, const Inputs& inputs) {
     const IndexContent& content = writer.content();
     if (!options_.common.model.empty()) embedder(writer);
     if (content.end < content.size) notes_.note("the last run was cut off; going on where it was");
@@ -122,7 +123,7 @@ class Run {
     notes_.complain(explained(path, why));
   }
 
-  Tensor caption_vectors(IndexWriter& writer, const std::vector<NewEntry>& entries) {
+  Tensor caption_vectors(IndexStore& writer, const std::vector<NewEntry>& entries) {
     std::vector<std::string> texts;
     for (const NewEntry& item : entries) texts.insert(texts.end(), item.captions.begin(), item.captions.end());
     if (texts.empty()) return {};
@@ -131,13 +132,13 @@ class Run {
     return model.texts(texts);
   }
 
-  void add(IndexWriter& writer, const std::vector<NewEntry>& entries, const Tensor& vectors) {
+  void add(IndexStore& writer, const std::vector<NewEntry>& entries, const Tensor& vectors) {
     if (entries.empty()) return;
     for (const NewEntry& item : entries) replaced_ += item.replaces.has_value();
     writer.add(entries, vectors, caption_vectors(writer, entries));
   }
 
-  void copy(IndexWriter& writer) {
+  void copy(IndexStore& writer) {
     for (std::size_t at = 0; at < plan_.copies.size() && !interrupted(); at += kRecord) {
       std::vector<NewEntry> entries;
       std::vector<std::int64_t> rows;
@@ -145,11 +146,11 @@ class Run {
         entries.push_back(plan_.copies[i].item);
         rows.push_back(plan_.copies[i].from);
       }
-      add(writer, entries, rows_of(writer.content().picture_vectors, rows));
+      add(writer, entries, writer.rows(rows));
     }
   }
 
-  void encode(IndexWriter& writer) {
+  void encode(IndexStore& writer) {
     if (plan_.encode.empty() || interrupted()) return;
     const Embedder& model = embedder(writer);
     Preprocess preprocess = model.preprocess;
@@ -215,7 +216,7 @@ class Run {
     vectors_.push_back(vector);
   }
 
-  void flush(IndexWriter& writer) {
+  void flush(IndexStore& writer) {
     if (waiting_.empty()) return;
     add(writer, waiting_, at::stack(vectors_));
     waiting_.clear();
@@ -230,7 +231,7 @@ class Run {
                                    {"encode", encoding_},
                                    {"wait", wait},
                                    {"decode", static_cast<double>(decoding_.load()) * 1e-9}});
-      out_ << Json::object({{"index", options_.out.string()},
+      out_ << Json::object({{"index", place_name(options_.out)},
                             {"pictures", pictures_},
                             {"added", plan_.added},
                             {"changed", plan_.changed},
@@ -244,7 +245,7 @@ class Run {
            << '\n';
       flush_results(out_);
     } else {
-      std::string text = options_.out.string() + ": " + std::to_string(pictures_) + " pictures";
+      std::string text = place_name(options_.out) + ": " + std::to_string(pictures_) + " pictures";
       const auto tell = [&text](std::int64_t count, const char* what) {
         if (count > 0) text += ", " + std::to_string(count) + " " + what;
       };
@@ -286,9 +287,11 @@ int merge(const IndexOptions& options, std::ostream& out, std::ostream& stream) 
   const TidyOptions tidy{structure_of(options.structure), options.cells};
   std::vector<fs::path> files(options.inputs.paths.begin(), options.inputs.paths.end());
   if (files.empty()) throw UsageError("--merge: names no index; limn index --merge part-*.idx -o all.idx");
-  std::error_code error;
+  for (const fs::path& place : {files.front(), options.out})
+    if (is_database(place.string()))
+      throw UsageError("--merge: got a database, expected files; processes may index into one database at once");
   std::optional<IndexWriter> lock;
-  if (!options.rebuild && fs::exists(options.out, error)) {
+  if (!options.rebuild && index_exists(options.out)) {
     lock.emplace(options.out);
     files.push_back(options.out);
   }
@@ -321,7 +324,7 @@ IndexModel open_index_model(const CommonOptions& common, const std::string& stor
 
 void check_model(const IndexHead& head, const IndexModel& model, const fs::path& file) {
   if (head.identity == model.identity) return;
-  throw InputError(file.string() + ": was made with the model " + head.model + " (weights " + head.identity +
+  throw InputError(place_name(file) + ": was made with the model " + head.model + " (weights " + head.identity +
                    "), got " + model.name + " (weights " + model.identity +
                    "); use that model, or make the index anew with --rebuild");
 }

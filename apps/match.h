@@ -83,7 +83,10 @@ std::vector<std::string> read_labels(const std::vector<std::string>& words);
 /// Templates alone or from files; "a photo of {}" where none is given. @throws UsageError where one lacks {}
 std::vector<std::string> read_templates(const std::vector<std::string>& words);
 
-/// Tells of each text whose end the text tower does not read.
+/// What the user should know of a text whose end the text tower does not read; "" where all of it is read.
+std::string cut_note(const Embedder& embedder, const std::string& text);
+
+/// Tells it of each text.
 void note_cut_texts(const Embedder& embedder, const std::vector<std::string>& texts, const CommonOptions& common,
                     std::ostream& notes);
 

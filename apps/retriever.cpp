@@ -5,8 +5,10 @@
 #include <ctime>
 
 #include "apps/index_plan.h"
+#include "apps/match.h"
 #include "apps/pictures.h"
 #include "core/ops.h"
+#include "fusion/stores.h"
 
 namespace limn {
 
@@ -73,18 +75,18 @@ Retriever::Retriever(fs::path file, std::function<IndexModel(const std::string&)
     : file_(std::move(file)),
       open_(std::move(open)),
       open_matcher_(std::move(open_matcher)),
-      index_(read_index(file_)) {}
+      index_(open_index(file_)) {}
 
 const IndexModel& Retriever::model() {
   if (!model_.model) {
-    model_ = open_(index_.content().head.model);
-    check_model(index_.content().head, model_, file_);
+    model_ = open_(index_->head().model);
+    check_model(index_->head(), model_, file_);
   }
   return model_;
 }
 
 const Matcher& Retriever::matcher() {
-  if (!matching_.model) matching_ = open_matcher_ ? open_matcher_(index_.content().head.model) : model();
+  if (!matching_.model) matching_ = open_matcher_ ? open_matcher_(index_->head().model) : model();
   if (!matching_.model->matcher)
     throw UsageError("--rerank: the model " + matching_.name +
                      " has no matching head; --rerank-model names one that has");
@@ -115,8 +117,7 @@ std::vector<QueryTerm> Retriever::terms(const RetrieveQuery& query, std::vector<
     if (!embedder.text)
       throw UsageError("the model " + model_.name + " reads no texts; look for pictures with --image");
     for (const std::string& text : texts)
-      if (const std::string rest = left_out(embedder, text); !rest.empty())
-        notes.push_back("the query is longer than the model reads; left out: \"" + rest + "\"");
+      if (const std::string note = cut_note(embedder, text); !note.empty()) notes.push_back(note);
     const Tensor vectors = embedder.texts(texts);  // [T E]
     for (std::size_t i = 0; i < texts.size(); ++i) all.push_back({vectors[static_cast<std::int64_t>(i)], weights[i]});
   }
@@ -139,16 +140,16 @@ std::vector<Retrieved> Retriever::find(const std::vector<QueryTerm>& terms, cons
     options.keep = [keep = options.keep, except](std::int64_t number, const IndexEntry& entry) {
       return number != *except && (!keep || keep(number, entry));
     };
+  const std::vector<Found> hits = index_->search(terms, options);
+  std::vector<std::int64_t> numbers;
+  for (const Found& hit : hits) numbers.push_back(hit.picture);
+  const std::map<std::int64_t, IndexEntry> entries = index_->entries(numbers);
   std::vector<Retrieved> found;
-  for (const Found& hit : index_.search(terms, options)) {
-    const IndexContent& content = index_.content();
-    const auto caption = hit.caption < 0 ? std::string() : content.captions[static_cast<std::size_t>(hit.caption)].text;
-    found.push_back({hit.picture,
-                     shown_path(content.entries[static_cast<std::size_t>(hit.picture)].path),
-                     hit.similarity,
-                     hit.score,
-                     {},
-                     caption});
+  for (const Found& hit : hits) {
+    const auto entry = entries.find(hit.picture);
+    if (entry == entries.end()) continue;  // another process has removed it just now
+    const std::string& file = entry->second.path;
+    found.push_back({hit.picture, shown_path(file), file, hit.similarity, hit.score, {}, hit.text});
   }
   return found;
 }
@@ -170,8 +171,7 @@ void Retriever::rerank(std::vector<Retrieved>& found, const std::vector<std::str
   const Matcher& matcher = this->matcher();
   const std::size_t count = std::min(found.size(), static_cast<std::size_t>(limits.rerank));
   std::vector<fs::path> files;
-  for (std::size_t i = 0; i < count; ++i)
-    files.push_back(index_.content().entries[static_cast<std::size_t>(found[i].picture)].path);
+  for (std::size_t i = 0; i < count; ++i) files.emplace_back(found[i].file);
   Tensor fits;  // double [P T] of the last batch
   in_order(
       files, matcher.preprocess, {common, matching_.model->placement},

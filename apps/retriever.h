@@ -34,6 +34,7 @@ struct RetrieveLimits {
 struct Retrieved {
   std::int64_t picture;
   std::string path;  ///< as printed
+  std::string file;  ///< absolute
   float similarity;
   double score;
   std::optional<double> match;  ///< probability that it fits the words
@@ -60,7 +61,7 @@ class Retriever {
   Retriever(std::filesystem::path file, std::function<IndexModel(const std::string& stored)> open,
             std::function<IndexModel(const std::string& stored)> open_matcher = nullptr);
 
-  const Index& index() const { return index_; }
+  const PictureIndex& index() const { return *index_; }
   const std::filesystem::path& file() const { return file_; }
 
   /// @param notes  gets what the user should know: words that the text tower does not read
@@ -84,7 +85,7 @@ class Retriever {
 
   std::filesystem::path file_;
   std::function<IndexModel(const std::string&)> open_, open_matcher_;
-  Index index_;
+  std::unique_ptr<PictureIndex> index_;
   IndexModel model_, matching_;
 };
 

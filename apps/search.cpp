@@ -12,6 +12,7 @@
 #include "core/files.h"
 #include "core/json.h"
 #include "core/ops.h"
+#include "fusion/stores.h"
 
 namespace limn {
 
@@ -90,10 +91,9 @@ std::string results_page(const std::string& title, const std::vector<PageRow>& r
 int search_with(Retriever& retriever, const SearchCommand& options, std::ostream& out, std::ostream& stream) {
   Notes notes(options.common, stream);
   filter_of(options.filter);  // faults of the command line first
-  const Index& index = retriever.index();
-  if (index.content().end < index.content().size)
-    notes.note(options.file.string() + ": its last record was cut off; limn index completes it");
-  if (index.live() == 0) notes.note(options.file.string() + ": holds no pictures");
+  const PictureIndex& index = retriever.index();
+  if (const std::string state = index.state(); !state.empty()) notes.note(place_name(options.file) + ": " + state);
+  if (index.live() == 0) notes.note(place_name(options.file) + ": holds no pictures");
   std::vector<std::string> told;
   const std::vector<QueryTerm> terms = retriever.terms(options.query, told);
   for (const std::string& note : told) notes.note(note);
@@ -115,8 +115,7 @@ int search_with(Retriever& retriever, const SearchCommand& options, std::ostream
   std::vector<PageRow> rows(1);
   for (std::size_t i = 0; i < found.size(); ++i) {
     lines += line_of(options, found[i], i + 1);
-    rows[0].entries.push_back(
-        {index.content().entries[static_cast<std::size_t>(found[i].picture)].path, label_of(found[i])});
+    rows[0].entries.push_back({found[i].file, label_of(found[i])});
   }
   out << lines;
   flush_results(out);
@@ -146,7 +145,7 @@ int search_index(const SearchCommand& options, std::ostream& out, std::ostream& 
 
 int dedupe_index(const DedupeCommand& options, std::ostream& out, std::ostream& stream) {
   Notes notes(options.common, stream);
-  const IndexContent content = read_index(options.file);
+  const IndexContent content = load_index(options.file);
   const auto live = static_cast<std::int64_t>(std::count(content.alive.begin(), content.alive.end(), 1));
   notes.begin("dedupe", live);
   const auto groups = near_duplicates(content, options.threshold, [&notes](std::int64_t done) { notes.update(done); });
@@ -178,7 +177,7 @@ int dedupe_index(const DedupeCommand& options, std::ostream& out, std::ostream& 
   flush_results(out);
   notes.note(std::to_string(groups.size()) + " groups, " + std::to_string(spare) +
              " pictures besides the first of each");
-  write_pages(options.html, options.show, "Near duplicates in " + options.file.string(), rows, notes);
+  write_pages(options.html, options.show, "Near duplicates in " + place_name(options.file), rows, notes);
   return exit_done;
 }
 

@@ -13,6 +13,7 @@
 #include "apps/serve_page.h"
 #include "core/json.h"
 #include "core/ops.h"
+#include "fusion/stores.h"
 #include "vision/drawing.h"
 #include "vision/encode.h"
 #include "vision/image.h"
@@ -58,9 +59,21 @@ std::vector<std::string> values_of(const Request& request, const char* name) {
   return all;
 }
 
-Image picture_of(const Request& request) {
-  if (request.body.empty()) throw BadRequest("expected a picture as the request's body");
-  return decode({reinterpret_cast<const std::uint8_t*>(request.body.data()), request.body.size()}, "the picture");
+/// The picture that is the request's body, or the first part of a form. The body is read here, whatever its type says:
+/// the library would cut off what claims to be a form's text, as curl's --data-binary does, at 8 kB.
+Image picture_of(const Request& request, const httplib::ContentReader& read) {
+  std::string body;
+  int part = 1;
+  const auto take = [&](const char* data, std::size_t size) {
+    if (part == 1) body.append(data, size);
+    return true;
+  };
+  if (request.is_multipart_form_data()) part = 0;
+  const bool whole =
+      part == 0 ? read([&part](const httplib::MultipartFormData&) { return ++part > 0; }, take) : read(take);
+  if (!whole) throw BadRequest("the request's body is incomplete, or larger than 64 MiB");
+  if (body.empty()) throw BadRequest("expected a picture as the request's body");
+  return decode({reinterpret_cast<const std::uint8_t*>(body.data()), body.size()}, "the picture");
 }
 
 /// What browsers show as it is.
@@ -186,37 +199,42 @@ struct Server::State {
     server.Get("/favicon.ico", [](const Request&, Response& response) { response.status = 204; });
     server.Get("/api/info", [this](const Request&, Response& response) { info(response); });
     server.Get("/api/search", [this](const Request& request, Response& response) { search(request, response, {}); });
-    server.Post("/api/search",
-                [this](const Request& request, Response& response) { search(request, response, picture_of(request)); });
-    server.Post("/api/describe", [this](const Request& request, Response& response) { captions(request, response); });
-    server.Post("/api/match", [this](const Request& request, Response& response) { match(request, response); });
+    const auto post = [this](const char* path, void (State::*answer)(const Request&, Response&, const Image&)) {
+      server.Post(path, [=, this](const Request& request, Response& response, const httplib::ContentReader& read) {
+        (this->*answer)(request, response, picture_of(request, read));
+      });
+    };
+    post("/api/search", &State::search_like);
+    post("/api/describe", &State::captions);
+    post("/api/match", &State::match);
     server.Get(R"(/picture/(\d{1,18}))",
                [this](const Request& request, Response& response) { picture(request, response); });
     server.Get(R"(/thumbnail/(\d{1,18}))",
                [this](const Request& request, Response& response) { thumbnail(request, response); });
   }
 
-  const IndexEntry& entry_of(std::int64_t number) const {
-    const IndexContent& content = retriever.index().content();
-    if (number < 0 || number >= static_cast<std::int64_t>(content.entries.size()) ||
-        !content.alive[static_cast<std::size_t>(number)])
-      throw NotFound("the index has no such picture");
-    return content.entries[static_cast<std::size_t>(number)];
+  IndexEntry entry_of(std::int64_t number) const {
+    const auto entries = retriever.index().entries(std::span(&number, 1));
+    if (entries.empty()) throw NotFound("the index has no such picture");
+    return entries.begin()->second;
   }
 
   void info(Response& response) {
-    const IndexContent& content = retriever.index().content();
     const std::lock_guard lock(model);
     const IndexModel& opened = retriever.model();
-    response.set_content(Json::object({{"index", retriever.file().string()},
+    response.set_content(Json::object({{"index", place_name(retriever.file())},
                                        {"pictures", retriever.index().live()},
                                        {"model", opened.name},
-                                       {"captions", !content.captions.empty()},
+                                       {"captions", retriever.index().has_captions()},
                                        {"match", opened.model->matcher.has_value() || !options.rerank_model.empty()},
                                        {"describe", describe != nullptr}})
                                  .dump() +
                              "\n",
                          "application/json");
+  }
+
+  void search_like(const Request& request, Response& response, const Image& dropped) {
+    search(request, response, dropped);
   }
 
   void search(const Request& request, Response& response, const std::optional<Image>& dropped) {
@@ -278,9 +296,8 @@ struct Server::State {
         });
   }
 
-  void captions(const Request& request, Response& response) {
+  void captions(const Request&, Response& response, const Image& image) {
     if (!describe) throw BadRequest("no model here describes pictures");
-    const Image image = picture_of(request);
     Json list = Json::array();
     const std::lock_guard lock(model);
     for (const auto& [language, caption] : describe(image))
@@ -288,10 +305,9 @@ struct Server::State {
     response.set_content(Json::object({{"captions", list}}).dump() + "\n", "application/json");
   }
 
-  void match(const Request& request, Response& response) {
+  void match(const Request& request, Response& response, const Image& image) {
     const std::vector<std::string> texts = values_of(request, "text");
     if (texts.empty() || texts.size() > 100) throw BadRequest("text: expected 1 to 100 texts");
-    const Image image = picture_of(request);
     const std::lock_guard lock(model);
     const Embedder& embedder = *retriever.model().model->embedder;
     if (!embedder.text) throw BadRequest("the model " + retriever.model().name + " reads no texts");
@@ -311,7 +327,7 @@ struct Server::State {
   }
 
   void picture(const Request& request, Response& response) {
-    const IndexEntry& entry = entry_of(std::stoll(request.matches[1].str()));
+    const IndexEntry entry = entry_of(std::stoll(request.matches[1].str()));
     std::string bytes;
     try {
       bytes = read_file(entry.path);
@@ -325,7 +341,7 @@ struct Server::State {
 
   void thumbnail(const Request& request, Response& response) {
     const std::int64_t number = std::stoll(request.matches[1].str());
-    const IndexEntry& entry = entry_of(number);
+    const IndexEntry entry = entry_of(number);
     try {
       const std::string bytes =
           thumbnails.get(number, [&] { return encode_image(fitted(read_image(entry.path), 320), ".jpg", 85); });

@@ -93,15 +93,24 @@ Tensor label_embeddings(const Embedder& embedder, const std::vector<std::string>
   return normalised(embedder.texts(texts).view({L, S, -1}).mean(1));
 }
 
+std::string cut_note(const Embedder& embedder, const std::string& text) {
+  constexpr std::size_t kShown = 100;  // bytes
+  std::string rest = left_out(embedder, text);
+  if (rest.empty()) return {};
+  if (rest.size() > kShown) {
+    std::size_t end = kShown;
+    while (end > 0 && (static_cast<unsigned char>(rest[end]) & 0xC0) == 0x80) --end;  // whole characters
+    rest = rest.substr(0, end) + "…";
+  }
+  return "the model reads " + std::to_string(embedder.longest) + " tokens of a text; not read: \"" + printable(rest) +
+         "\"";
+}
+
 void note_cut_texts(const Embedder& embedder, const std::vector<std::string>& texts, const CommonOptions& common,
                     std::ostream& notes) {
   if (common.quiet) return;
-  for (const std::string& text : texts) {
-    const std::string rest = left_out(embedder, text);
-    if (rest.empty()) continue;
-    notes << "limn: the model reads " << embedder.longest << " tokens of a text; not read: \"" << printable(rest)
-          << "\"\n";
-  }
+  for (const std::string& text : texts)
+    if (const std::string note = cut_note(embedder, text); !note.empty()) notes << "limn: " << note << '\n';
   notes.flush();
 }
 

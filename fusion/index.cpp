@@ -4,7 +4,6 @@
 #include <cmath>
 #include <cstdio>
 #include <set>
-#include <unordered_map>
 
 #include "core/checkpoint.h"
 #include "core/hash.h"
@@ -16,19 +15,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::int64_t kSample = 2048;
-
-Tensor unit(const Tensor& vector) {
-  const double length = vector.norm().item<double>();
-  if (!(length > 1e-12)) throw InputError("search: the parts of the query cancel each other out");
-  return vector / length;
-}
-
 // Live rows, evenly spread.
 Vectors sample_of(std::span<const VectorBlock> blocks, const std::vector<std::int64_t>& rows) {
   if (rows.empty()) return {};
   std::vector<std::int64_t> chosen;
-  const auto N = static_cast<std::int64_t>(rows.size()), S = std::min(N, kSample);
+  const auto N = static_cast<std::int64_t>(rows.size()), S = std::min(N, kBackground);
   for (std::int64_t i = 0; i < S; ++i) chosen.push_back(rows[static_cast<std::size_t>(i * N / S)]);
   return gathered_rows(blocks, chosen);
 }
@@ -47,13 +38,6 @@ std::string model_identity(const fs::path& folder) {
   return digits;
 }
 
-/// A query in one space, with what its products are there in general.
-struct Index::Side {
-  Tensor prepared;  // [1 D]
-  double mean = 0, deviation = 1;
-  double score(float product) const { return (product - mean) / deviation; }
-};
-
 Index::Index(IndexContent content) : content_(std::move(content)) {
   std::vector<std::int64_t> live, rows;
   for (std::size_t i = 0; i < content_.alive.size(); ++i)
@@ -71,101 +55,93 @@ Index::Index(IndexContent content) : content_(std::move(content)) {
   caption_space_ = {content_.caption_vectors, sample_of(content_.caption_vectors, rows)};
 }
 
-Index::Side Index::side_of(const Space& space, std::span<const QueryTerm> terms) const {
-  const VectorType type = content_.head.type;
-  const auto measure = [&](const Tensor& direction) {  // [D]
-    Side side{prepared_queries(direction.unsqueeze(0), type)};
-    if (!space.sample.codes.defined()) return side;
-    const Tensor products = dot_products(side.prepared, space.sample).to(at::kDouble);
-    side.mean = products.mean().item<double>();
-    side.deviation = std::max(products.std(false).item<double>(), 1e-3);  // of one picture: no deviation
-    return side;
-  };
-  if (terms.size() == 1) return measure(unit(terms[0].embedding * terms[0].weight));
-  Tensor sum = at::zeros({content_.head.width}, at::kFloat);
-  for (const QueryTerm& term : terms) {
-    const Tensor direction = unit(term.embedding);
-    sum += direction * (term.weight / measure(direction).deviation);
-  }
-  return measure(unit(sum));
+Tensor Index::background(Space space, const Tensor& direction) const {
+  const Vectors& sample = rows(space).sample;
+  if (!sample.codes.defined()) return {};
+  return dot_products(prepared_queries(direction.unsqueeze(0), content_.head.type), sample)[0];
 }
 
-std::vector<std::uint8_t> Index::allowed(const SearchOptions& options, std::int64_t& count) const {
-  count = live_;
-  if (!options.keep && live_ == static_cast<std::int64_t>(content_.entries.size())) return {};
-  std::vector<std::uint8_t> result = content_.alive;
-  if (!options.keep) return result;
-  count = 0;
-  for (std::size_t i = 0; i < result.size(); ++i) {
-    result[i] = result[i] && options.keep(static_cast<std::int64_t>(i), content_.entries[i]);
-    count += result[i];
-  }
-  return result;
-}
+/// The pictures that pass, and the captions of these.
+struct Index::FilePass : PictureIndex::Pass {
+  const Index& index;
+  const SearchOptions& options;
+  std::vector<std::uint8_t> pictures;  // a byte each, 0: does not pass; empty: all pass
+  std::int64_t passing;
 
-std::vector<Found> Index::search(std::span<const QueryTerm> given, const SearchOptions& options) const {
-  if (given.empty()) throw InputError("search: the query has no parts");
-  std::vector<QueryTerm> terms;
-  for (const QueryTerm& term : given) {
-    if (term.embedding.numel() != content_.head.width)
-      throw InputError("search: query [D]: got " + std::to_string(term.embedding.numel()) + ", expected " +
-                       std::to_string(content_.head.width));
-    if (term.weight != 0) terms.push_back({term.embedding.reshape({-1}).to(at::kCPU, at::kFloat), term.weight});
-  }
-  if (terms.empty()) throw InputError("search: all parts of the query have weight 0");
-  std::int64_t passing = 0;
-  const std::vector<std::uint8_t> filter = allowed(options, passing);
-  if (passing == 0 || options.count < 1) return {};
-  const Side side = side_of(pictures_, terms);
-  NearestOptions limits{.count = std::min(options.count, passing),
-                        .allowed = filter.empty() ? nullptr : filter.data(),
-                        .allowed_count = passing,
-                        .cells = content_.cells && !options.exact ? &*content_.cells : nullptr,
-                        .probes = options.probes};
-  std::vector<Found> found;
-  const std::vector<Hit> hits = nearest(side.prepared, pictures_.blocks, limits)[0];
-  for (const Hit& hit : hits) found.push_back({hit.row, hit.similarity, side.score(hit.similarity)});
-
-  if (caption_space_.sample.codes.defined()) {
-    const Side words = side_of(caption_space_, terms);
-    std::vector<std::uint8_t> rows(content_.captions.size());
-    std::int64_t rows_passing = 0;
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      const auto owner = static_cast<std::size_t>(content_.captions[i].owner);
-      rows_passing += rows[i] = filter.empty() ? 1 : filter[owner];
+  FilePass(const Index& index_, const SearchOptions& options_)
+      : index(index_), options(options_), passing(index_.live_) {
+    const IndexContent& content = index.content_;
+    if (!options.keep && index.live_ == static_cast<std::int64_t>(content.entries.size())) return;
+    pictures = content.alive;
+    if (!options.keep) return;
+    passing = 0;
+    for (std::size_t i = 0; i < pictures.size(); ++i) {
+      pictures[i] = pictures[i] && options.keep(static_cast<std::int64_t>(i), content.entries[i]);
+      passing += pictures[i];
     }
+  }
+
+  std::vector<Near> nearest(Space space, const Tensor& direction, std::int64_t count) override {
+    if (passing == 0) return {};
+    const Tensor prepared = prepared_queries(direction.unsqueeze(0), index.content_.head.type);
+    return space == Space::pictures ? near_pictures(prepared, std::min(count, passing))
+                                    : near_captions(prepared, std::min(count, passing));
+  }
+
+  std::vector<Near> near_pictures(const Tensor& prepared, std::int64_t count) const {
+    const std::optional<Cells>& cells = index.content_.cells;
+    const NearestOptions limits{.count = count,
+                                .allowed = pictures.empty() ? nullptr : pictures.data(),
+                                .allowed_count = passing,
+                                .cells = cells && !options.exact ? &*cells : nullptr,
+                                .probes = options.probes};
+    std::vector<Near> all;
+    const std::vector<Hit> hits = limn::nearest(prepared, index.pictures_.blocks, limits)[0];
+    for (const Hit& hit : hits) all.push_back({hit.row, hit.similarity});
+    return all;
+  }
+
+  std::vector<Near> near_captions(const Tensor& prepared, std::int64_t count) const {
+    const std::vector<IndexCaption>& captions = index.content_.captions;
+    std::vector<std::uint8_t> allowed(captions.size());
+    std::int64_t allowed_count = 0;
+    for (std::size_t i = 0; i < allowed.size(); ++i)
+      allowed_count += allowed[i] = pictures.empty() ? 1 : pictures[static_cast<std::size_t>(captions[i].owner)];
     // So many that the best pictures are among their owners, however many captions each has.
-    const NearestOptions wanted{.count = std::min(limits.count * most_captions_, rows_passing),
-                                .allowed = rows.data(),
-                                .allowed_count = rows_passing};
-    std::unordered_map<std::int64_t, std::size_t> place;
-    for (std::size_t i = 0; i < found.size(); ++i) place[found[i].picture] = i;
-    std::vector<std::int64_t> fresh;
-    std::vector<Hit> captions = nearest(words.prepared, caption_space_.blocks, wanted)[0];
-    for (const Hit& hit : captions) {
-      const std::int64_t owner = content_.captions[static_cast<std::size_t>(hit.row)].owner;
-      if (place.emplace(owner, found.size() + fresh.size()).second) fresh.push_back(owner);
+    const NearestOptions wanted{.count = std::min(count * index.most_captions_, allowed_count),
+                                .allowed = allowed.data(),
+                                .allowed_count = allowed_count};
+    std::vector<Near> all;
+    const std::vector<Hit> hits = limn::nearest(prepared, index.caption_space_.blocks, wanted)[0];
+    for (const Hit& hit : hits) {
+      const IndexCaption& caption = captions[static_cast<std::size_t>(hit.row)];
+      all.push_back({caption.owner, hit.similarity, hit.row, caption.text});
     }
-    const Tensor similarities = products_with(side.prepared, pictures_.blocks, fresh).contiguous();
-    for (std::size_t i = 0; i < fresh.size(); ++i) {
-      const float similarity = similarities.data_ptr<float>()[i];
-      found.push_back({fresh[i], similarity, side.score(similarity)});
-    }
-    for (const Hit& hit : captions) {
-      Found& picture = found[place[content_.captions[static_cast<std::size_t>(hit.row)].owner]];
-      if (words.score(hit.similarity) > picture.score) {
-        picture.score = words.score(hit.similarity);
-        picture.caption = hit.row;
-      }
-    }
-    std::stable_sort(found.begin(), found.end(), [](const Found& a, const Found& b) { return a.score > b.score; });
-    if (static_cast<std::int64_t>(found.size()) > limits.count) found.resize(static_cast<std::size_t>(limits.count));
+    return all;
   }
 
-  double bar = options.min_score.value_or(-1e300);
-  if (options.min_relative && !found.empty()) bar = std::max(bar, *options.min_relative * found[0].score);
-  std::erase_if(found, [bar](const Found& picture) { return picture.score < bar; });
-  return found;
+  std::vector<float> products(const Tensor& direction, std::span<const std::int64_t> numbers) override {
+    const Tensor prepared = prepared_queries(direction.unsqueeze(0), index.content_.head.type);
+    const Tensor all = products_with(prepared, index.pictures_.blocks, numbers).contiguous();
+    return {all.data_ptr<float>(), all.data_ptr<float>() + all.numel()};
+  }
+};
+
+std::unique_ptr<PictureIndex::Pass> Index::begin(const SearchOptions& options) const {
+  return std::make_unique<FilePass>(*this, options);
+}
+
+std::string Index::state() const {
+  return content_.end < content_.size ? "its last record was cut off; limn index completes it" : "";
+}
+
+std::map<std::int64_t, IndexEntry> Index::entries(std::span<const std::int64_t> pictures) const {
+  std::map<std::int64_t, IndexEntry> all;
+  for (const std::int64_t picture : pictures)
+    if (picture >= 0 && picture < static_cast<std::int64_t>(content_.entries.size()) &&
+        content_.alive[static_cast<std::size_t>(picture)])
+      all.emplace(picture, content_.entries[static_cast<std::size_t>(picture)]);
+  return all;
 }
 
 Tensor Index::embedding(std::int64_t picture) const {

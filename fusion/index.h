@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "fusion/nearest.h"
+#include "fusion/picture_index.h"
 
 namespace limn {
 
@@ -11,66 +12,39 @@ namespace limn {
 /// @throws CheckpointError as read_weights()
 std::string model_identity(const std::filesystem::path& folder);
 
-/// A part of a query.
-struct QueryTerm {
-  Tensor embedding;   ///< float [D], of words or of a picture; any length but 0
-  double weight = 1;  ///< below 0: pictures that it fits rank lower
-};
-
-struct SearchOptions {
-  std::int64_t count = 10;
-  std::function<bool(std::int64_t picture, const IndexEntry& entry)> keep = {};  ///< null: all pictures
-  std::optional<double> min_score;     ///< only pictures with at least this score
-  std::optional<double> min_relative;  ///< only pictures with at least this share of the best score
-  std::int64_t probes = 0;             ///< cells that are looked into, where there are cells; 0: a default
-  bool exact = false;                  ///< do without cells
-};
-
-struct Found {
-  std::int64_t picture;
-  float similarity;  ///< cosine of picture and query
-  /// How many standard deviations of the index's own pictures it lies above their mean, so that 4 says the same for
-  /// every query and model. The better of its picture's and of its captions'.
-  double score;
-  std::int64_t caption = -1;  ///< the caption that gave the score; -1: the picture did
-};
-
-/// Pictures by words and pictures. The file is mapped: opening takes no time to speak of, and what other processes
-/// add later is not seen.
-class Index {
+/// Pictures of an index file. The file is mapped: opening takes no time to speak of, and what other processes add later
+/// is not seen.
+class Index : public PictureIndex {
  public:
   explicit Index(IndexContent content);
 
   const IndexContent& content() const { return content_; }
-  std::int64_t live() const { return live_; }  ///< pictures that can be found
-
-  /// The pictures that fit best, best first. Several terms count by their weights, each measured in the standard
-  /// deviations of the index's pictures: words and pictures, whose similarities differ in size, have equal say.
-  /// Filters are applied before ranking, so that `count` pictures are found wherever so many pass.
-  /// @throws InputError for no terms, a wrong width, or weights that cancel out
-  std::vector<Found> search(std::span<const QueryTerm> terms, const SearchOptions& options = {}) const;
-
-  /// The embedding of a picture that is in the index: float [D].
-  Tensor embedding(std::int64_t picture) const;
-
   /// Captions of a picture.
   std::vector<std::string> captions(std::int64_t picture) const;
 
- private:
-  struct Space;
-  struct Side;
-  Side side_of(const Space& space, std::span<const QueryTerm> terms) const;
-  std::vector<std::uint8_t> allowed(const SearchOptions& options, std::int64_t& count) const;
+  const IndexHead& head() const override { return content_.head; }
+  std::int64_t live() const override { return live_; }
+  bool has_captions() const override { return caption_space_.sample.codes.defined(); }
+  std::string state() const override;
+  std::map<std::int64_t, IndexEntry> entries(std::span<const std::int64_t> pictures) const override;
+  Tensor embedding(std::int64_t picture) const override;
 
+ protected:
+  std::unique_ptr<Pass> begin(const SearchOptions& options) const override;
+  Tensor background(Space space, const Tensor& direction) const override;
+
+ private:
+  struct FilePass;
   /// Pictures, or captions: vectors, and some of them that stand for all.
-  struct Space {
+  struct Rows {
     std::span<const VectorBlock> blocks;
     Vectors sample;
   };
+  const Rows& rows(Space space) const { return space == Space::pictures ? pictures_ : caption_space_; }
   IndexContent content_;
   std::int64_t live_ = 0, most_captions_ = 0;
   std::vector<std::vector<std::int64_t>> captions_of_;  ///< empty where the index has none
-  Space pictures_, caption_space_;
+  Rows pictures_, caption_space_;
 };
 
 /// Groups pictures that are nearly the same: each group's first is the largest, and each other one has at least

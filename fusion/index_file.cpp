@@ -7,6 +7,7 @@
 #include "core/hash.h"
 #include "core/json.h"
 #include "core/ops.h"
+#include "fusion/nearest.h"
 
 namespace limn {
 
@@ -347,13 +348,20 @@ IndexWriter::IndexWriter(const fs::path& file)
   if (file_.size() > content_.end) file_.cut(content_.end);
 }
 
+Tensor IndexWriter::rows(std::span<const std::int64_t> pictures) const {
+  return rows_of(content_.picture_vectors, pictures);
+}
+
+void check_rows(const Tensor& vectors, std::size_t count, std::int64_t width) {
+  const auto [N, D] = dims<2>(vectors, "index: vectors [N D]");
+  if (N != static_cast<std::int64_t>(count) || D != width)
+    throw InputError("index: vectors [N D]: got [" + std::to_string(N) + ", " + std::to_string(D) + "], expected [" +
+                     std::to_string(count) + ", " + std::to_string(width) + "]");
+}
+
 void IndexWriter::add(std::span<const NewEntry> entries, const Tensor& vectors, const Tensor& caption_vectors) {
   if (entries.empty()) return;
-  const auto [N, D] = dims<2>(vectors, "IndexWriter: vectors [N D]");
-  if (N != static_cast<std::int64_t>(entries.size()) || D != content_.head.width)
-    throw InputError("IndexWriter: vectors [N D]: got [" + std::to_string(N) + ", " + std::to_string(D) +
-                     "], expected [" + std::to_string(entries.size()) + ", " + std::to_string(content_.head.width) +
-                     "]");
+  check_rows(vectors, entries.size(), content_.head.width);
   Record record;
   record.words = add_words(entries);
   const Vectors pictures = encode_vectors(vectors, content_.head.type);
@@ -361,7 +369,7 @@ void IndexWriter::add(std::span<const NewEntry> entries, const Tensor& vectors, 
   Vectors captions;
   if (caption_vectors.defined()) record.put(captions = encode_vectors(caption_vectors, content_.head.type));
   file_.append(record.pieces(Kind::add));
-  next_ += N;
+  next_ += static_cast<std::int64_t>(entries.size());
 }
 
 void IndexWriter::change(std::span<const IndexChange> changes) {

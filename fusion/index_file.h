@@ -85,30 +85,47 @@ IndexContent read_index(const std::filesystem::path& file, bool verify = false);
 /// Makes an empty index; a file of that name is replaced. @throws WriteError
 void create_index(const std::filesystem::path& file, const IndexHead& head);
 
-/// Appends to an index; each call is one record: all of it or nothing.
-class IndexWriter {
+/// Where pictures are added to an index: a file (IndexWriter) or a database.
+class IndexStore {
+ public:
+  virtual ~IndexStore() = default;
+
+  /// As it was found; additions do not appear in it. Vectors need not be there: see rows().
+  virtual const IndexContent& content() const = 0;
+  /// Vectors of pictures in content(), by their places in it: float [N D].
+  virtual Tensor rows(std::span<const std::int64_t> pictures) const = 0;
+
+  /// All of it is stored, or nothing.
+  /// @param vectors          float [N D], a row per entry
+  /// @param caption_vectors  float [M D], a row per caption in their order; undefined where there are none
+  virtual void add(std::span<const NewEntry> entries, const Tensor& vectors, const Tensor& caption_vectors = {}) = 0;
+  virtual void change(std::span<const IndexChange> changes) = 0;
+
+  /// How many pictures content() and all additions have together, those that are gone too.
+  virtual std::int64_t next() const = 0;
+};
+
+/// Appends to an index file; each call is one record.
+class IndexWriter : public IndexStore {
  public:
   /// Keeps other writers out, reads and verifies the index, cuts an unfinished record off.
   /// @throws WriteError, also where another process is writing; InputError as read_index()
   explicit IndexWriter(const std::filesystem::path& file);
 
-  /// As it was found; additions do not appear in it.
-  const IndexContent& content() const { return content_; }
-
-  /// The number that the next picture gets.
-  std::int64_t next() const { return next_; }
-
-  /// @param vectors          float [N D], a row per entry
-  /// @param caption_vectors  float [M D], a row per caption in their order; undefined where there are none
-  void add(std::span<const NewEntry> entries, const Tensor& vectors, const Tensor& caption_vectors = {});
-
-  void change(std::span<const IndexChange> changes);
+  const IndexContent& content() const override { return content_; }
+  Tensor rows(std::span<const std::int64_t> pictures) const override;
+  void add(std::span<const NewEntry> entries, const Tensor& vectors, const Tensor& caption_vectors = {}) override;
+  void change(std::span<const IndexChange> changes) override;
+  std::int64_t next() const override { return next_; }
 
  private:
   AppendFile file_;
   IndexContent content_;
   std::int64_t next_;
 };
+
+/// The door of every store: the vectors' shape. @throws InputError
+void check_rows(const Tensor& vectors, std::size_t count, std::int64_t width);
 
 /// Writes the index anew with the given pictures in the given order, in one record, and puts it in the old one's place.
 /// @param cells  how `order` is sorted, if it is

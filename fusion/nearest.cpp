@@ -122,6 +122,10 @@ std::vector<Hit> nearest_one(const Tensor& query, std::span<const VectorBlock> b
 
 std::int64_t default_probes(std::int64_t cells) { return std::max<std::int64_t>(16, cells / 64); }
 
+std::int64_t default_cells(std::int64_t rows) {
+  return static_cast<std::int64_t>(2 * std::sqrt(static_cast<double>(rows)));
+}
+
 std::vector<std::vector<Hit>> nearest(const Tensor& prepared, std::span<const VectorBlock> blocks,
                                       const NearestOptions& options) {
   const auto [R, D] = dims<2>(prepared, "nearest: queries [R D]");
@@ -167,8 +171,7 @@ Cells make_cells(std::span<const VectorBlock> blocks, std::span<const std::int64
                  std::vector<std::int64_t>& order) {
   const auto N = static_cast<std::int64_t>(rows.size());
   const std::int64_t D = blocks.front().rows.codes.size(1);
-  const std::int64_t wanted = cells > 0 ? cells : static_cast<std::int64_t>(2 * std::sqrt(static_cast<double>(N)));
-  const std::int64_t L = std::clamp<std::int64_t>(wanted, 1, N);
+  const std::int64_t L = std::clamp<std::int64_t>(cells > 0 ? cells : default_cells(N), 1, N);
   const std::int64_t S = std::min(N, 40 * L);
   std::vector<std::int64_t> sample;
   for (std::int64_t i = 0; i < S; ++i) sample.push_back(rows[static_cast<std::size_t>(i * N / S)]);

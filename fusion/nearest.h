@@ -40,8 +40,11 @@ Vectors gathered_rows(std::span<const VectorBlock> blocks, std::span<const std::
 /// Chosen rows as they were encoded: float [M D].
 Tensor rows_of(std::span<const VectorBlock> blocks, std::span<const std::int64_t> rows);
 
+/// 2 sqrt(N)
+std::int64_t default_cells(std::int64_t rows);
+
 /// Makes cells for the given vectors: spherical k-means on a sample, then each vector to its nearest centre.
-/// @param cells  how many; 0: 2 sqrt(N)
+/// @param cells  how many; 0: default_cells()
 /// @param order  becomes the rows' numbers, sorted by cell
 Cells make_cells(std::span<const VectorBlock> blocks, std::span<const std::int64_t> rows, std::int64_t cells,
                  std::vector<std::int64_t>& order);

@@ -35,7 +35,7 @@ confirm() {   # what will be loaded
 
 packages=(g++ cmake ninja-build pkg-config zlib1g-dev libjpeg-dev libpng-dev libtiff-dev libwebp-dev libfreetype-dev
   libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev libsentencepiece-dev libicu-dev libtbb-dev libfaiss-dev
-  libarchive-dev libcpp-httplib-dev nlohmann-json3-dev libcli11-dev libtomlplusplus-dev catch2 mold fonts-dejavu-core fonts-wqy-microhei)
+  libarchive-dev libpq-dev libcpp-httplib-dev nlohmann-json3-dev libcli11-dev libtomlplusplus-dev catch2 mold fonts-dejavu-core fonts-wqy-microhei)
 
 missing_packages() {   # names -> those that are not installed, on one line
   local name state
@@ -61,7 +61,7 @@ if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
   apt_install "${packages[@]}"
 else
   say "no apt here. Limn needs: a C++20 compiler, CMake >= 3.22, Ninja, pkg-config, zlib, libjpeg, libpng, libtiff, libwebp, FreeType,"
-  say "OpenCV >= 4.6 (core, imgproc, imgcodecs), SentencePiece, ICU, oneTBB, FAISS, libarchive, cpp-httplib, nlohmann-json, CLI11, toml++, Catch2. CMake will name what is missing."
+  say "OpenCV >= 4.6 (core, imgproc, imgcodecs), SentencePiece, ICU, oneTBB, FAISS, libarchive, libpq, cpp-httplib, nlohmann-json, CLI11, toml++, Catch2. CMake will name what is missing."
 fi
 
 # --- LibTorch ---------------------------------------------------------------------------------------------------

@@ -2,8 +2,36 @@
 #include "apps/index.h"
 #include "apps/search.h"
 #include "apps/serve.h"
+#include "fusion/database.h"
 
 namespace limn {
+
+namespace {
+
+CLI::Option* add_store_option(const Group& group, std::string& store) {
+  return group.option("--store", store, "ADDRESS", "an index in PostgreSQL: postgresql://user@host/database")
+      ->check([](const std::string& text) {
+        return is_database(text) ? "" : "got \"" + text + "\", expected postgresql://user@host/database";
+      });
+}
+
+/// The index, as the first word or by --store; the words are then all words.
+void add_index_place(CLI::App& command, std::filesystem::path& file, std::vector<std::string>* words) {
+  auto store = std::make_shared<std::string>();
+  command.add_option("index", file, "what limn index made; not with --store")->type_name("FILE");
+  if (words) command.add_option("words", *words, "what is looked for; 2:words counts twice")->type_name("");
+  add_store_option({command, "Index"}, *store);
+  command.parse_complete_callback([&command, &file, words, store] {
+    if (!store->empty()) {
+      if (!file.empty() && !words) throw CLI::ExcludesError("index", "--store");
+      if (!file.empty()) words->insert(words->begin(), file.string());
+      file = *store;
+    }
+    if (file.empty()) throw CLI::RequiredError(command.get_name() + ": an index, FILE or --store ADDRESS,");
+  });
+}
+
+}  // namespace
 
 void add_index(CLI::App& app, Action& action) {
   auto options = std::make_shared<IndexOptions>();
@@ -15,8 +43,10 @@ void add_index(CLI::App& app, Action& action) {
           "--no-recursive", [options] { options->inputs.recursive = false; }, "leave subfolders out")
       ->group("Inputs");
   const Group group{*command, "Index"};
-  group.option("-o,--out", options->out, "FILE", "the index; made where it is not there, else brought up to date")
-      ->required();
+  auto store = std::make_shared<std::string>();
+  CLI::Option* out =
+      group.option("-o,--out", options->out, "FILE", "the index; made where it is not there, else brought up to date");
+  add_store_option(group, *store)->excludes(out);
   group
       .option(
           "--captions", options->captions, "FILE",
@@ -41,9 +71,13 @@ void add_index(CLI::App& app, Action& action) {
       "  limn index photos -o photos.idx --model openai/clip-vit-base-patch32 --vectors int8\n"
       "  limn index 'shards/*.tar' -o part-1.idx --shard 1/8    one of eight processes or machines\n"
       "  limn index --merge part-*.idx -o all.idx\n"
+      "  limn index photos --store postgresql://me@server/photos\n"
       "\nSubfolders are looked into. An interrupted run goes on where it was.");
-  command->callback(
-      [=, &action] { action = [=] { return index_pictures(*options, std::cin, std::cout, std::cerr); }; });
+  command->callback([=, &action] {
+    if (!store->empty()) options->out = *store;
+    if (options->out.empty()) throw CLI::RequiredError("-o FILE or --store ADDRESS");
+    action = [=] { return index_pictures(*options, std::cin, std::cout, std::cerr); };
+  });
 }
 
 namespace {
@@ -58,8 +92,7 @@ void add_page_options(const Group& group, std::filesystem::path& html, std::file
 void add_search(CLI::App& app, Action& action) {
   auto options = std::make_shared<SearchCommand>();
   CLI::App* command = app.add_subcommand("search", "Find pictures of an index by words, by a picture, or by both");
-  command->add_option("index", options->file, "what limn index made")->required()->type_name("FILE");
-  command->add_option("words", options->query.words, "what is looked for; 2:words counts twice")->type_name("");
+  add_index_place(*command, options->file, &options->query.words);
   const Group query{*command, "Query"};
   query.option("--image", options->query.images, "FILE", "a picture that is looked for; repeat for more")
       ->allow_extra_args(false);
@@ -100,7 +133,7 @@ void add_search(CLI::App& app, Action& action) {
 void add_dedupe(CLI::App& app, Action& action) {
   auto options = std::make_shared<DedupeCommand>();
   CLI::App* command = app.add_subcommand("dedupe", "Group the pictures of an index that are nearly the same");
-  command->add_option("index", options->file, "what limn index made")->required()->type_name("FILE");
+  add_index_place(*command, options->file, nullptr);
   const Group group{*command, "Results"};
   group.setting("--threshold", options->threshold, "X", "similarity from which on pictures count as the same")
       ->check(CLI::Range(0.0, 1.0));
@@ -128,7 +161,7 @@ void add_dedupe(CLI::App& app, Action& action) {
 void add_serve(CLI::App& app, Action& action) {
   auto options = std::make_shared<ServeOptions>();
   CLI::App* command = app.add_subcommand("serve", "A local web page that searches an index");
-  command->add_option("index", options->file, "what limn index made")->required()->type_name("FILE");
+  add_index_place(*command, options->file, nullptr);
   const Group group{*command, "Address"};
   group.setting("--host", options->host, "ADDRESS", "where it listens; others than 127.0.0.1 let other machines in");
   group.setting("--port", options->port, "N", "0: any that is free")->check(CLI::Range(0, 65535));

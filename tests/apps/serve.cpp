@@ -103,6 +103,17 @@ TEST_CASE("serve: page, search, more like this, dropped pictures", "[apps][serve
   const std::string blue = read_file(served.world.photos / "deep/blue.png");
   CHECK_THAT(first_of(served.ask("POST /api/search?k=1", blue))["path"].text(), ContainsSubstring("blue.png"));
   CHECK_THAT(served.ask("POST /api/describe", blue), ContainsSubstring("24 wide"));
+  // What curl --data-binary and curl -F send.
+  paint(served.world.folder / "large.jpg", 10, 20, 230, 1200);
+  const std::string large = read_file(served.world.folder / "large.jpg");
+  REQUIRE(large.size() > 9000);
+  CHECK_THAT(served.ask("POST /api/describe", large, "Content-Type: application/x-www-form-urlencoded\r\n"),
+             ContainsSubstring("1200 wide"));
+  CHECK_THAT(served.ask("POST /api/describe",
+                        "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.jpg\"\r\n\r\n" + large +
+                            "\r\n--b\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\ny\r\n--b--\r\n",
+                        "Content-Type: multipart/form-data; boundary=b\r\n"),
+             ContainsSubstring("1200 wide"));
   const Json fit = first_of(served.ask("POST /api/match?text=blue&text=red", blue))["results"];
   CHECK(fit[0]["match"].number() > fit[1]["match"].number());
   CHECK(fit[0]["similarity"].number() > fit[1]["similarity"].number());
