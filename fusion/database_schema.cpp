@@ -61,6 +61,7 @@ void create_database_index(const std::string& address, const IndexHead& head, bo
   const std::string type = vector_type(head.type) + "(" + std::to_string(head.width) + ")";
   const Database database(address);
   Transaction transaction(database);
+  database.run("SELECT pg_advisory_xact_lock(hashtext('limn_index'))");  // several processes may begin at once
   try {
     database.run("CREATE EXTENSION IF NOT EXISTS vector");
   } catch (const InputError& error) {
@@ -70,7 +71,6 @@ void create_database_index(const std::string& address, const IndexHead& head, bo
   }
   if (head.type == VectorType::fp16 && vector_version(database) < 7)
     throw InputError(database.name() + ": this pgvector keeps no fp16 vectors, 0.7 and newer do; use --vectors fp32");
-  database.run("SELECT pg_advisory_xact_lock(hashtext('limn_index'))");
   if (holds_index(database)) {
     if (!replace) return;
     database.run("DROP TABLE limn_captions, limn_pictures, limn_index");
