@@ -8,7 +8,8 @@
 #include "core/npy.h"
 #include "core/ops.h"
 #include "core/safetensors.h"
-#include "fusion/embedder.h"
+#include "core/utf8.h"
+#include "fusion/model.h"
 #include "tests/apps/process.h"
 #include "tests/catch.h"
 #include "tests/goldens/runner.h"
@@ -294,4 +295,20 @@ TEST_CASE("evaluate classify: labels from a table, a folder and JSON lines", "[m
   write_file(work / "labels.csv", "folders/cat/1.png\n");
   CHECK(limn_run({"evaluate", "classify", (work / "labels.csv").string(), "--model", path.string()}).code ==
         exit_unusable);
+}
+
+TEST_CASE("the end of a text that is not read is told in short", "[apps][match]") {
+  fs::path folder;
+  if (!have("clip-gelu", folder)) return;
+  const Model model = open_model(folder);
+  const Embedder& embedder = *model.embedder;
+  CHECK(cut_note(embedder, "a dog").empty());
+  std::string text;
+  for (int i = 0; i < 300; ++i) text += "dög ";
+  const std::string note = cut_note(embedder, text);
+  const std::string begin = "the model reads " + std::to_string(embedder.longest) + " tokens of a text; not read: \"";
+  CHECK(note.substr(0, begin.size()) == begin);
+  CHECK(note.ends_with("…\""));
+  CHECK(note.size() < begin.size() + 110);
+  CHECK(find_invalid_utf8(note) == std::string_view::npos);
 }
