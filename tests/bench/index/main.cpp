@@ -12,6 +12,7 @@
 #include <memory>
 #include <set>
 
+#include "apps/machine.h"
 #include "core/json.h"
 #include "core/ops.h"
 #include "fusion/index.h"
@@ -245,6 +246,8 @@ int main(int argc, char* argv[]) {
   app.add_flag("--json", options.json, "one object a line");
   CLI11_PARSE(app, argc, argv);
   at::set_num_threads(threads);
+  if (is_reference_blas(blas_library()))
+    std::cerr << "matrix products go through " << blas_library() << ", which is slow: the figures mean nothing\n";
   const at::NoGradGuard no_gradient;
   const Generator generator(options);
   const Tensor queries = generator.queries();
