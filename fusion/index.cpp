@@ -8,6 +8,7 @@
 #include "core/checkpoint.h"
 #include "core/hash.h"
 #include "core/ops.h"
+#include "fusion/sample.h"
 
 namespace limn {
 
@@ -18,9 +19,8 @@ namespace fs = std::filesystem;
 // Live rows, evenly spread.
 Vectors sample_of(std::span<const VectorBlock> blocks, const std::vector<std::int64_t>& rows) {
   if (rows.empty()) return {};
-  std::vector<std::int64_t> chosen;
-  const auto N = static_cast<std::int64_t>(rows.size()), S = std::min(N, kBackground);
-  for (std::int64_t i = 0; i < S; ++i) chosen.push_back(rows[static_cast<std::size_t>(i * N / S)]);
+  std::vector<std::int64_t> chosen = spread_places(static_cast<std::int64_t>(rows.size()), kBackground);
+  for (std::int64_t& row : chosen) row = rows[static_cast<std::size_t>(row)];
   return gathered_rows(blocks, chosen);
 }
 

@@ -8,6 +8,7 @@
 
 #include "core/few_rows.h"
 #include "core/ops.h"
+#include "fusion/sample.h"
 
 namespace limn {
 
@@ -172,9 +173,8 @@ Cells make_cells(std::span<const VectorBlock> blocks, std::span<const std::int64
   const auto N = static_cast<std::int64_t>(rows.size());
   const std::int64_t D = blocks.front().rows.codes.size(1);
   const std::int64_t L = std::clamp<std::int64_t>(cells > 0 ? cells : default_cells(N), 1, N);
-  const std::int64_t S = std::min(N, 40 * L);
-  std::vector<std::int64_t> sample;
-  for (std::int64_t i = 0; i < S; ++i) sample.push_back(rows[static_cast<std::size_t>(i * N / S)]);
+  std::vector<std::int64_t> sample = spread_places(N, 40 * L);
+  for (std::int64_t& row : sample) row = rows[static_cast<std::size_t>(row)];
   const VectorType type = blocks.front().rows.scale.defined() ? VectorType::int8 : VectorType::fp32;
   // In the space of prepared queries, so that centroids are compared with those directly.
   const Tensor learnt = prepared_queries(rows_of(blocks, sample), type);  // [S D]
@@ -183,7 +183,7 @@ Cells make_cells(std::span<const VectorBlock> blocks, std::span<const std::int64
   clustering.spherical = true;
   clustering.min_points_per_centroid = 1;
   faiss::IndexFlat centres(D, faiss::METRIC_INNER_PRODUCT);
-  clustering.train(S, learnt.data_ptr<float>(), centres);
+  clustering.train(static_cast<std::int64_t>(sample.size()), learnt.data_ptr<float>(), centres);
 
   std::vector<std::vector<std::int64_t>> members(static_cast<std::size_t>(L));
   std::vector<std::int64_t> cell_of(static_cast<std::size_t>(kChunk / 16));

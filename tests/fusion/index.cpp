@@ -4,8 +4,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
+#include <set>
 
+#include "fusion/sample.h"
 #include "tests/catch.h"
 #include "tests/temporary.h"
 
@@ -193,6 +196,19 @@ TEST_CASE("cells: nearly the exact answer, additions and filters included", "[fu
   // Back to a plain index.
   CHECK(tidy_index(file, {.structure = Structure::exact}));
   CHECK_FALSE(read_index(file, true).cells);
+}
+
+TEST_CASE("a sample sees what comes in turns", "[fusion][index]") {
+  const std::int64_t count = 100000, turns = 1000;
+  std::set<std::int64_t> seen;
+  const std::vector<std::int64_t> places = spread_places(count, 8000);
+  CHECK(places.size() == 8000);
+  CHECK(std::is_sorted(places.begin(), places.end()));
+  CHECK(places.back() < count);
+  for (const std::int64_t place : places) seen.insert(place % turns);
+  CHECK(seen.size() > 990);  // steps of 12.5 would see 80 of the 1,000
+  CHECK(spread_places(3, 10) == std::vector<std::int64_t>{0, 1, 2});
+  CHECK(spread_places(0, 10).empty());
 }
 
 TEST_CASE("near duplicates: the largest first, no chains", "[fusion][index]") {
