@@ -29,6 +29,11 @@ std::string blas_library();
 /// Whether that file is a reference BLAS, twenty times slower than an optimised one. Follows symbolic links.
 bool is_reference_blas(const std::string& library);
 
+/// Lets the kernel forget the most memory that this process ever held.
+void forget_peak_memory();
+/// The most memory since then, in bytes; 0 where the system does not tell.
+double peak_memory();
+
 /// Arithmetic of the measured products.
 enum class GemmKind { fp32, bf16, fp16, int8 };
 

@@ -4,13 +4,19 @@
 #include <chrono>
 #include <cmath>
 #include <ostream>
+#include <sstream>
 
+#include "apps/inputs.h"
 #include "apps/models.h"
+#include "apps/pictures.h"
 #include "apps/results.h"
+#include "core/hash.h"
 #include "core/json.h"
 #include "core/ops.h"
+#include "core/safetensors.h"
 #include "fusion/model.h"
 #include "vision/compose.h"
+#include "vision/drawing.h"
 #include "vision/resize.h"
 
 namespace limn {
@@ -55,6 +61,8 @@ void check_counts(const StylizeCommand& o) {
   agree(o.shares.size(), o.styles.size(), "--shares", "styles");
   agree(o.style_masks.size(), o.styles.size(), "--style-mask", "styles");
   agree(o.content_masks.size(), o.contents.size(), "--content-mask", "contents");
+  if (!o.save_style.empty() && (o.styles.size() != 1 || o.styles[0].extension() == ".style"))
+    throw UsageError("--save-style: expected one style, given as a picture");
   if (!(o.style_scale > 0))
     throw UsageError("--style-scale: got " + std::to_string(o.style_scale) + ", expected more than 0");
 }
@@ -72,13 +80,53 @@ Composed read_canvas(const StylizeCommand& o) {
                  parse_compose_mode(o.compose));
 }
 
-std::vector<StyleItem> read_styles(const StylizeCommand& o, std::int64_t height, std::int64_t width) {
-  const std::vector<Tensor> masks = read_masks(o.style_masks, height, width);
+constexpr const char* kStyleFile = "limn style";
+
+/// Tells models apart by what they read of a fixed picture: a style that one read is nothing to another.
+std::string reader_mark(const Stylizer& stylizer) {
+  const Tensor ramp = at::arange(3 * 24 * 24, at::kLong).remainder(251).view({3, 24, 24}).to(at::kByte);
+  Hash64 hash;
+  for (const Tensor& tensor : read_style(stylizer, ramp)) {
+    const Tensor values = (tensor.cpu().to(at::kDouble) * 1e3).round().to(at::kLong).contiguous();
+    hash.update({static_cast<const char*>(values.const_data_ptr()), values.nbytes()});
+  }
+  return std::to_string(hash.value());
+}
+
+void write_style(const fs::path& file, const Stylizer& stylizer, const std::vector<Tensor>& style) {
+  std::vector<std::pair<std::string, Tensor>> tensors;
+  for (std::size_t i = 0; i < style.size(); ++i) tensors.emplace_back(std::to_string(i), style[i].to(at::kFloat));
+  write_safetensors(file, tensors, {{"format", kStyleFile}, {"reader", reader_mark(stylizer)}});
+}
+
+/// A style as `--save-style` wrote it.
+std::vector<Tensor> read_style_file(const fs::path& file, const Stylizer& stylizer) {
+  auto metadata = safetensors_metadata(file);
+  if (metadata["format"] != kStyleFile) throw InputError(file.string() + ": is no style that --save-style wrote");
+  if (metadata["reader"] != reader_mark(stylizer))
+    throw InputError(file.string() + ": was read by another model; read the style's picture anew with --save-style");
+  std::vector<Tensor> style;
+  const TensorTable table = read_safetensors(file);
+  for (std::size_t i = 0; i < table.size(); ++i)
+    style.push_back(table.at(std::to_string(i)).load().to(stylizer.placement.device, stylizer.placement.dtype));
+  return style;
+}
+
+/// The styles without their masks, each read once for all canvases unless it has to be recoloured for each.
+std::vector<StyleItem> read_styles(const StylizeCommand& o, const Stylizer& stylizer) {
+  const StyleColour colour = parse_style_colour(o.colour);
+  const bool recoloured = colour == StyleColour::coral || colour == StyleColour::histogram;
   std::vector<StyleItem> styles;
-  for (std::size_t i = 0; i < o.styles.size(); ++i)
-    styles.push_back({.picture = planar(at_size(read_image(o.styles[i]).pixels, o.style_scale)),
-                      .share = o.shares.empty() ? 1 : o.shares[i],
-                      .mask = masks.empty() ? Tensor() : masks[i]});
+  for (std::size_t i = 0; i < o.styles.size(); ++i) {
+    StyleItem item{.picture = {}, .share = o.shares.empty() ? 1 : o.shares[i]};
+    if (o.styles[i].extension() == ".style") {
+      item.read = read_style_file(o.styles[i], stylizer);
+    } else {
+      item.picture = planar(at_size(read_image(o.styles[i]).pixels, o.style_scale));
+      if (!recoloured) item.read = read_style(stylizer, item.picture);
+    }
+    styles.push_back(std::move(item));
+  }
   return styles;
 }
 
@@ -86,28 +134,80 @@ const char* mode_text(ComposeMode mode) {
   return mode == ComposeMode::masks ? "masks" : mode == ComposeMode::grid ? "grid" : "seam";
 }
 
-}  // namespace
+constexpr std::int64_t kSheetSide = 256;
 
-int stylize_command(const StylizeCommand& o, std::ostream& out, std::ostream& notes) {
-  check_counts(o);
-  if (plan_output(o.out, o.existing) == OutputPlan::keep) return exit_done;
-  apply_threads(o.common);
-  const fs::path folder = resolve_model(o.common.model);
-  const Model model = open_model(folder, placement_of(o.common));
+StylizeOptions options_of(const StylizeCommand& o) {
+  return {.strength = o.strength, .share = parse_share_rule(o.share), .colour = parse_style_colour(o.colour)};
+}
+
+Model open_stylizer(const StylizeCommand& o) {
+  const fs::path folder = resolve_model(o.common.model.empty() ? kDefaultStylizer : o.common.model);
+  Model model = open_model(folder, placement_of(o.common));
   if (!model.stylizer)
     throw UsageError("stylize: " + folder.string() + " (family " + model.family +
                      ") paints no pictures; name the folder of a stylizer with --model, e.g. one of MicroAST");
+  return model;
+}
+
+/// A colour for each style, far from its neighbours'. [I 3] in 0..1
+Tensor style_colours(std::int64_t count) {
+  std::vector<Tensor> colours;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const double hue = std::fmod(0.02 + 0.618034 * static_cast<double>(i), 1.0) * 6;
+    const auto level = [hue](double at) { return std::clamp(std::abs(std::fmod(hue + at, 6.0) - 3) - 1, 0.0, 1.0); };
+    colours.push_back(at::tensor({level(0), level(4), level(2)}, at::kFloat));
+  }
+  return at::stack(colours);
+}
+
+/// Which style painted what: the styles' colours by their part of each place, over the canvas in grey. uint8 [H W 3]
+Tensor attribution_map(const Tensor& canvas, const Tensor& mass) {
+  const Tensor colours = at::einsum("ihw,ic->chw", {mass, style_colours(mass.size(0))}).unsqueeze(0);
+  const Tensor large = at::upsample_bilinear2d(colours, {canvas.size(1), canvas.size(2)}, /*align_corners=*/false)[0];
+  const Tensor grey = canvas.to(at::kFloat).mean(at::IntArrayRef{0}, /*keepdim=*/true).div_(255);  // [1 H W]
+  return (large * (0.25 + 0.75 * grey)).mul(255).round().clamp(0, 255).to(at::kByte).permute({1, 2, 0}).contiguous();
+}
+
+/// A sheet: styles above, contents on the left, every content in every style alone.
+void write_comparison(const StylizeCommand& o, const Stylizer& stylizer, const std::vector<StyleItem>& styles,
+                      const StylizeOptions& options) {
+  const auto entry = [](const Tensor& picture) {
+    const Tensor pixels = picture.permute({1, 2, 0}).contiguous();
+    return SheetEntry{{pixels.size(1), pixels.size(0), pixels}, {}};
+  };
+  std::vector<SheetEntry> entries{{}};
+  for (const fs::path& style : o.styles)
+    entries.push_back(style.extension() == ".style" ? SheetEntry{{}, {style.stem().string()}}
+                                                    : entry(planar(fitted(read_image(style), kSheetSide))));
+  for (const fs::path& file : o.contents) {
+    const Tensor content = planar(fitted(read_image(file), kSheetSide));
+    entries.push_back(entry(content));
+    for (const StyleItem& style : styles)
+      entries.push_back(entry(stylize(stylizer, content, {{style.picture, 1, {}, style.read}}, options).picture));
+  }
+  write_image(
+      o.compare,
+      contact_sheet(entries, {.columns = static_cast<std::int64_t>(styles.size()) + 1, .side = kSheetSide}).pixels);
+}
+
+/// One canvas of these contents, to `out`.
+int paint_one(const StylizeCommand& o, const Stylizer& stylizer, std::vector<StyleItem> styles, std::ostream& out,
+              std::ostream& notes) {
   const Composed canvas = read_canvas(o);
   if (o.contents.size() > 1 && !o.common.quiet) notes << "contents: joined by " << mode_text(canvas.mode) << '\n';
   const std::int64_t H = canvas.picture.size(1), W = canvas.picture.size(2);
-  StylizeOptions options{.strength = o.strength, .colour = parse_style_colour(o.colour)};
+  const std::vector<Tensor> masks = read_masks(o.style_masks, H, W);
+  for (std::size_t i = 0; i < masks.size(); ++i) styles[i].mask = masks[i];
+  StylizeOptions options = options_of(o);
   if (!o.protect.empty()) options.protect = read_mask(o.protect, H, W);
 
   const auto begin = std::chrono::steady_clock::now();
-  const Stylized made = stylize(*model.stylizer, canvas.picture, read_styles(o, H, W), options);
+  const Stylized made = stylize(stylizer, canvas.picture, styles, options);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   if (interrupted()) return exit_interrupted;
   write_image(o.out, made.picture.permute({1, 2, 0}).contiguous());
+  if (!o.attribution.empty()) write_image(o.attribution, attribution_map(canvas.picture, made.mass));
+  if (!o.compare.empty()) write_comparison(o, stylizer, styles, options_of(o));
   if (o.json)
     out << Json::object({{"out", o.out.string()},
                          {"width", W},
@@ -120,6 +220,43 @@ int stylize_command(const StylizeCommand& o, std::ostream& out, std::ostream& no
     out << o.out.string() << '\n';
   flush_results(out);
   return exit_done;
+}
+
+/// Every picture of a folder by itself, into the folder `out` under its own name. A picture that cannot be read is
+/// reported and does not stop the others.
+int paint_folder(const StylizeCommand& o, const Stylizer& stylizer, const std::vector<StyleItem>& styles,
+                 std::ostream& out, std::ostream& notes) {
+  std::istringstream nothing;
+  fs::create_directories(o.out);
+  int code = exit_done;
+  for (const Input& input : find_inputs({.paths = {o.contents[0].string()}}, nothing).items) try {
+      if (interrupted()) return exit_interrupted;
+      if (!input.error.empty()) throw InputError(input.error);
+      StylizeCommand one = o;
+      one.contents = {input.path};
+      one.out = o.out / input.path.filename().replace_extension(".png");
+      if (plan_output(one.out, o.existing) == OutputPlan::write) paint_one(one, stylizer, styles, out, notes);
+    } catch (const InputError& error) {
+      notes << explained(input.path, error.what()) << '\n';
+      code = exit_some_failed;
+    }
+  return code;
+}
+
+}  // namespace
+
+int stylize_command(const StylizeCommand& o, std::ostream& out, std::ostream& notes) {
+  check_counts(o);
+  const bool folder_in = o.contents.size() == 1 && fs::is_directory(o.contents[0]);
+  if (folder_in && (!o.attribution.empty() || !o.compare.empty()))
+    throw UsageError("--attribution, --compare: are of one canvas, but --content is a folder");
+  if (!folder_in && plan_output(o.out, o.existing) == OutputPlan::keep) return exit_done;
+  apply_threads(o.common);
+  const Model model = open_stylizer(o);
+  const std::vector<StyleItem> styles = read_styles(o, *model.stylizer);
+  if (!o.save_style.empty()) write_style(o.save_style, *model.stylizer, styles[0].read);
+  if (folder_in) return paint_folder(o, *model.stylizer, styles, out, notes);
+  return paint_one(o, *model.stylizer, styles, out, notes);
 }
 
 }  // namespace limn

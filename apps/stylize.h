@@ -10,6 +10,9 @@
 
 namespace limn {
 
+/// The stylizer that commands use when none is named.
+inline constexpr const char* kDefaultStylizer = "limn-stylizer";
+
 struct StylizeCommand {
   CommonOptions common;
   std::vector<std::filesystem::path> contents, styles;
@@ -17,16 +20,19 @@ struct StylizeCommand {
   /// Grey pictures, fitted to the canvas: where a content or a style is wanted, where the content stays.
   std::vector<std::filesystem::path> content_masks, style_masks;
   std::filesystem::path protect;
-  std::string compose = "auto", colour = "style";
+  std::string compose = "auto", colour = "style", share = "global";
   double strength = 1;
-  double style_scale = 1;  ///< size of the strokes: the styles are read at this share of their size
-  std::int64_t size = 0;   ///< longer side of the canvas; 0: the contents' own
-  std::filesystem::path out;
+  double style_scale = 1;             ///< size of the strokes: the styles are read at this share of their size
+  std::int64_t size = 0;              ///< longer side of the canvas; 0: the contents' own
+  std::filesystem::path out;          ///< a picture; of a folder of contents: a folder
+  std::filesystem::path attribution;  ///< a map of which style painted what; empty: none
+  std::filesystem::path compare;      ///< a sheet of every content in every style; empty: none
+  std::filesystem::path save_style;   ///< what was read of the only style, to be given as a style later; empty: none
   Existing existing = Existing::error;
   bool json = false;
 };
 
-/// Paints contents in styles: one picture comes out.
+/// Paints contents in styles: one picture comes out, or one for each picture of a folder.
 /// @return exit code
 int stylize_command(const StylizeCommand& options, std::ostream& out, std::ostream& notes);
 

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/ops.h"
+#include "vision/recolour.h"
 
 namespace limn {
 
@@ -67,9 +68,20 @@ Tensor brightness(const Tensor& x) {
 }
 
 Tensor coloured(const Tensor& painted, const Tensor& original, StyleColour colour) {
-  if (colour == StyleColour::style) return painted;
+  if (colour != StyleColour::keep && colour != StyleColour::only_colour) return painted;
   const Tensor change = brightness(painted) - brightness(original);
   return colour == StyleColour::keep ? original + change : painted - change;
+}
+
+std::vector<Tensor> style_of(const Stylizer& stylizer, const StyleItem& item, const Tensor& canvas,
+                             StyleColour colour) {
+  const bool recolour = colour == StyleColour::coral || colour == StyleColour::histogram;
+  if (!item.read.empty() && recolour)
+    throw InputError("stylize: colour: a style that was read before cannot be recoloured; give its picture");
+  if (!item.read.empty()) return item.read;
+  if (!recolour) return read_style(stylizer, item.picture);
+  return read_style(stylizer, colour == StyleColour::coral ? recoloured(item.picture, canvas)
+                                                           : histogram_matched(item.picture, canvas));
 }
 
 }  // namespace
@@ -78,7 +90,9 @@ StyleColour parse_style_colour(const std::string& word) {
   if (word == "style") return StyleColour::style;
   if (word == "keep") return StyleColour::keep;
   if (word == "only") return StyleColour::only_colour;
-  throw InputError("colour: got \"" + word + "\", expected style, keep or only");
+  if (word == "coral") return StyleColour::coral;
+  if (word == "histogram") return StyleColour::histogram;
+  throw InputError("colour: got \"" + word + "\", expected style, keep, only, coral or histogram");
 }
 
 ShareRule parse_share_rule(const std::string& word) {
@@ -86,6 +100,11 @@ ShareRule parse_share_rule(const std::string& word) {
   if (word == "exact") return ShareRule::exact;
   if (word == "free") return ShareRule::free;
   throw InputError("share: got \"" + word + "\", expected global, exact or free");
+}
+
+std::vector<Tensor> read_style(const Stylizer& stylizer, const Tensor& picture) {
+  const at::NoGradGuard no_grad;
+  return stylizer.style(readable(picture, stylizer, "stylize: style [3 H W]"));
 }
 
 Stylized stylize(const Stylizer& stylizer, const Tensor& canvas, const std::vector<StyleItem>& styles,
@@ -104,7 +123,7 @@ Stylized stylize(const Stylizer& stylizer, const Tensor& canvas, const std::vect
   const Tensor shares = at::where(all > 0, want / all.clamp_min(1e-12), equal);  // places that no style paints: any
   std::vector<StylePart> parts;
   for (std::size_t i = 0; i < styles.size(); ++i)
-    parts.push_back({stylizer.style(readable(styles[i].picture, stylizer, "stylize: style [3 H W]")),
+    parts.push_back({style_of(stylizer, styles[i], canvas, options.colour),
                      shares[static_cast<std::int64_t>(i)].to(content.options()).view({1, 1, h, w})});
 
   const Tensor places = pooled(free, h, w);  // [h w]

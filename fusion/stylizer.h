@@ -53,18 +53,21 @@ struct Stylizer {
 
 /// What becomes of the colours.
 enum class StyleColour {
-  style,       ///< the style's
-  keep,        ///< the content's: brightness is painted, hue and saturation stay
-  only_colour  ///< brightness stays, hue and saturation are painted
+  style,        ///< the style's
+  keep,         ///< the content's: brightness is painted, hue and saturation stay
+  only_colour,  ///< brightness stays, hue and saturation are painted
+  coral,        ///< the styles are given the content's colours before they are read: means and correlations
+  histogram     ///< the same by histograms
 };
 
-/// "style", "keep" or "only". @throws InputError listing them
+/// "style", "keep", "only", "coral" or "histogram". @throws InputError listing them
 StyleColour parse_style_colour(const std::string& word);
 
 struct StyleItem {
   Tensor picture;    ///< uint8 [3 H W]
   double share = 1;  ///< in proportion to the other styles'
   Tensor mask = {};  ///< float [H W] in 0..1, the canvas' size: where the style may act; undefined: everywhere
+  std::vector<Tensor> read = {};  ///< as read_style gave it; the picture is not looked at then and may be undefined
 };
 
 struct StylizeOptions {
@@ -81,6 +84,10 @@ struct Stylized {
   std::vector<double> asked;   ///< what was asked for it there
   Tensor mass;                 ///< float [I h w]: which part of each place each style painted, on the model's grid
 };
+
+/// What the model needs of a style, to be used for many canvases.
+/// @param picture  uint8 [3 H W]
+std::vector<Tensor> read_style(const Stylizer& stylizer, const Tensor& picture);
 
 /// Paints one canvas in all styles together. Where no style may act the content stays.
 /// @param canvas  uint8 [3 H W]

@@ -2,6 +2,7 @@
 #include "apps/commands/commands.h"
 #include "apps/evaluate/evaluate_captions.h"
 #include "apps/evaluate/evaluate_retrieval.h"
+#include "apps/evaluate/evaluate_stylize.h"
 
 namespace limn {
 
@@ -18,6 +19,27 @@ std::vector<std::string> captions_of(const std::vector<std::filesystem::path>& p
   });
   if (interrupted()) throw Interrupted("interrupted before all pictures were described; nothing was judged");
   return captions;
+}
+
+void add_stylizing(CLI::App& evaluate, Action& action) {
+  auto options = std::make_shared<EvaluateStylizeOptions>();
+  CLI::App* command =
+      evaluate.add_subcommand("stylize", "a stylizer beside doing nothing, matched colours and MicroAST");
+  const Group group{*command, "Judging"};
+  group.option("--content", options->contents, "FILE…", "contents; each is painted in every style")->required();
+  group.option("--style", options->styles, "FILE…", "styles, at least two")->required();
+  group.option("--features", options->features, "FILE", "the measures' network: SqueezeNet 1.1 or VGG, as weights")
+      ->required();
+  group.option("--microast", options->microast, "FOLDER", "MicroAST's published files, as a row");
+  group.setting("--side", options->side, "N", "pixels of the middle squares; measured at half of it")
+      ->check(CLI::Range(128, 4096));
+  group.option("--sheet", options->sheet, "FILE", "a picture of all pairs");
+  group.flag("--json", options->json, "one JSON object");
+  add_model_options(*command, options->common);
+  command->get_option("--model")->description("a stylizer's folder, or a bundled name (default: limn-stylizer)");
+  add_notes_options(*command, options->common);
+  command->callback(
+      [options, &action] { action = [options] { return evaluate_stylize(*options, std::cout, std::cerr); }; });
 }
 
 void add_retrieval(CLI::App& evaluate, Action& action) {
@@ -71,8 +93,8 @@ void add_zero_shot(CLI::App& evaluate, Action& action) {
 
 void add_evaluate(CLI::App& app, Action& action) {
   CLI::App* evaluate = app.add_subcommand("evaluate", "Measure models and results");
-  evaluate->require_subcommand(1);
   add_retrieval(*evaluate, action);
+  add_stylizing(*evaluate, action);
   add_zero_shot(*evaluate, action);
   auto options = std::make_shared<EvaluateCaptionsOptions>();
   auto common = std::make_shared<CommonOptions>();

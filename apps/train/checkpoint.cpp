@@ -11,7 +11,9 @@ std::filesystem::path checkpoint_file(const TrainConfig& config) { return config
 
 void save_checkpoint(const Run& run) {
   write_safetensors(checkpoint_file(run.config), run.optimizer.state(),
-                    {{"step", std::to_string(run.step)}, {"best", run.best ? Json(*run.best).dump() : ""}});
+                    {{"step", std::to_string(run.step)},
+                     {"best", run.best ? Json(*run.best).dump() : ""},
+                     {"measure", run.measure_kind()}});
 }
 
 void load_checkpoint(Run& run) {
@@ -22,7 +24,7 @@ void load_checkpoint(Run& run) {
   std::map<std::string, Tensor> state;
   for (const auto& [name, stored] : read_safetensors(file)) state[name] = stored.load();
   run.step = std::stoll(metadata["step"]);
-  if (!metadata["best"].empty()) run.best = std::stod(metadata["best"]);
+  if (!metadata["best"].empty() && metadata["measure"] == run.measure_kind()) run.best = std::stod(metadata["best"]);
   run.optimizer.restore(state, run.step);
 }
 

@@ -40,6 +40,8 @@ struct Run {
   /// How good the weights are, larger being better; writes its figures to `line` and `notes`.
   /// @return nothing where there is nothing to judge by, or it was stopped
   virtual std::optional<double> judge(Json& line) = 0;
+  /// What the measure depends on in the configuration: a best one of another kind is forgotten on resuming.
+  virtual std::string measure_kind() const { return ""; }
   /// A complete model folder of the weights as they are now.
   virtual void save_model(const std::filesystem::path& folder) const = 0;
   virtual std::int64_t pictures() const = 0;  ///< learnt from

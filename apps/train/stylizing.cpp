@@ -238,6 +238,11 @@ std::optional<double> StylizeRun::judge(Json& line) {
   return -loss;
 }
 
+std::string StylizeRun::measure_kind() const {
+  const StylizeTraining& s = config.stylize;
+  return Json::list(std::vector<double>{s.style_weight, s.content_weight, s.identity_weight}).dump();
+}
+
 void StylizeRun::save_model(const std::filesystem::path& folder) const {
   std::filesystem::create_directories(folder);
   std::vector<std::pair<std::string, Tensor>> stored;

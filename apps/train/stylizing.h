@@ -19,6 +19,7 @@ struct StylizeRun final : Run {
   void add_gradients(std::int64_t part, std::mt19937_64& random, Report& report) override;
   /// Less the weighted sum of style distance, content distance and identity error over all pairs.
   std::optional<double> judge(Json& line) override;
+  std::string measure_kind() const override;
   void save_model(const std::filesystem::path& folder) const override;
   std::int64_t pictures() const override { return static_cast<std::int64_t>(contents.size() + styles.size()); }
   std::int64_t numbers() const override { return weights.count(); }

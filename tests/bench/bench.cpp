@@ -7,7 +7,6 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 
 #include "apps/machine.h"
 #include "core/layers.h"
@@ -34,17 +33,6 @@ double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   const std::size_t half = values.size() / 2;
   return values.size() % 2 ? values[half] : (values[half - 1] + values[half]) / 2;
-}
-
-/// Lets the kernel forget the most memory that this process ever held.
-void forget_peak() { std::ofstream("/proc/self/clear_refs") << "5"; }
-
-/// The most memory since then, in bytes; 0 where the system does not tell.
-double peak_memory() {
-  std::ifstream lines("/proc/self/status");
-  for (std::string line; std::getline(lines, line);)
-    if (line.rfind("VmHWM:", 0) == 0) return std::strtod(line.c_str() + 6, nullptr) * 1024;
-  return 0;
 }
 
 std::string format(const char* pattern, double value) {
@@ -85,7 +73,7 @@ double Bench::floor_rate(Floor floor, const std::string& dtype, double seconds) 
 void Bench::measure(const Task& task, const std::function<void()>& work) {
   if (!wants(task.group, task.name + ", " + task.dtype)) return;
   const at::NoGradGuard no_grad;
-  forget_peak();
+  forget_peak_memory();
   work();
   std::vector<double> times, processor_times, shares;
   double peak = peak_memory();
