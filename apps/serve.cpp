@@ -154,7 +154,7 @@ struct Server::State {
       return httplib::Server::HandlerResponse::Handled;
     });
     server.set_exception_handler(
-        [this](const Request&, Response& response, std::exception_ptr error) { answer_error(response, error); });
+        [this](const Request&, Response& response, const std::exception_ptr& error) { answer_error(response, error); });
     server.set_error_handler([this](const Request&, Response& response) {
       if (response.body.empty())
         fail(response, response.status,

@@ -162,7 +162,7 @@ Tensor attend_lanes(const Tensor& q, const Tensor& k, const Tensor& v, Lanes lan
                      most = std::max(kernels.few_rows, kernels.many_rows), per_source = A;
   // Enough pieces for all threads, but few, as each lays out keys and values; a thread is worth waking for a quarter
   // megabyte of keys and values.
-  const std::int64_t wanted = many ? (4 * at::get_num_threads() + heads - 1) / heads : 1,
+  const std::int64_t wanted = many ? (std::int64_t{4} * at::get_num_threads() + heads - 1) / heads : 1,
                      pieces = std::min(wanted, (work.queries() + most - 1) / most),
                      rows = ((work.queries() + pieces - 1) / pieces + most - 1) / most * most,
                      grain = many ? 1 : std::max<std::int64_t>(1, (std::int64_t{1} << 17) / (S * K * k.element_size()));

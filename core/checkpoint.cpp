@@ -129,7 +129,7 @@ Tensor tensor_over(std::string_view bytes, at::IntArrayRef shape, at::ScalarType
   const std::size_t item = c10::elementSize(dtype);
   if (reinterpret_cast<std::uintptr_t>(data) % item == 0)
     return at::from_blob(
-        data, shape, [owner](void*) {}, dtype);
+        data, shape, [owner = std::move(owner)](void*) {}, dtype);
   Tensor copy = at::empty(shape, dtype);
   std::memcpy(copy.data_ptr(), data, bytes.size());
   return copy;

@@ -14,13 +14,13 @@ namespace limn {
 namespace {
 
 // Finishing kernels in this order; an Activation's is its number + 1.
-enum : std::size_t { kNone, kGelu, kGeluTanh, kQuickGelu, kRelu, kSilu, kFinishes };
+constexpr std::size_t kNone = 0, kGelu = 1, kGeluTanh = 2, kQuickGelu = 3, kRelu = 4, kSilu = 5;
 static_assert(std::size_t(Activation::gelu) + 1 == kGelu && std::size_t(Activation::silu) + 1 == kSilu);
 
 struct RowKernels {
   ByteRow (*to_bytes)(const float* x, std::int64_t size, float most, std::uint8_t* bytes) = nullptr;
   using Finish = void (*)(float* y, std::int64_t size, ByteRow row, const float* sums, const float* bias);
-  std::array<Finish, kFinishes> finish = {};
+  std::array<Finish, kSilu + 1> finish = {};
 };
 
 }  // namespace

@@ -202,12 +202,12 @@ std::vector<double> Json::numbers() const {
   return values;
 }
 
-Json& Json::set(std::string_view key, Json value) {
+Json& Json::set(std::string_view key, const Json& value) {
   (*node_->value)[std::string(key)] = *value.node_->value;
   return *this;
 }
 
-Json& Json::push(Json value) {
+Json& Json::push(const Json& value) {
   node_->value->push_back(*value.node_->value);
   return *this;
 }

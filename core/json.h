@@ -72,8 +72,8 @@ class Json {
   std::vector<std::int64_t> integers() const;
   std::vector<double> numbers() const;
 
-  Json& set(std::string_view key, Json value);
-  Json& push(Json value);
+  Json& set(std::string_view key, const Json& value);
+  Json& push(const Json& value);
   std::string dump(int indent = -1) const;  ///< one line unless `indent` >= 0; invalid UTF-8 becomes U+FFFD
   const std::string& where() const;         ///< "config.json: vision_config.hidden_size"
   [[noreturn]] void fail(const std::string& what) const;  ///< InputError "<where>: <what>"

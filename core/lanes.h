@@ -32,7 +32,7 @@ Lanes widest_lanes();
 namespace limn::wide {
 
 using Vector = __m512;
-inline constexpr int kWidth = 16;
+inline constexpr std::int64_t kWidth = 16;
 LIMN_WIDE inline Vector zero() { return _mm512_setzero_ps(); }
 LIMN_WIDE inline Vector all(float x) { return _mm512_set1_ps(x); }
 LIMN_WIDE inline Vector load(const float* p) { return _mm512_loadu_ps(p); }
@@ -66,7 +66,7 @@ LIMN_WIDE inline Vector power_of_two(Vector whole) {  // of -127 (which gives 0)
 namespace limn::narrow {
 
 using Vector = __m256;
-inline constexpr int kWidth = 8;
+inline constexpr std::int64_t kWidth = 8;
 LIMN_NARROW inline Vector zero() { return _mm256_setzero_ps(); }
 LIMN_NARROW inline Vector all(float x) { return _mm256_set1_ps(x); }
 LIMN_NARROW inline Vector load(const float* p) { return _mm256_loadu_ps(p); }

@@ -1,6 +1,7 @@
 #include "core/layers.h"
 
 #include "core/few_rows.h"
+#include "core/int8_product.h"
 #include "core/ops.h"
 #include "core/safetensors.h"
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "core/int8_product.h"
+#include "core/activation.h"
 #include "core/packed_linear.h"
 #include "core/weights.h"
 
@@ -11,6 +11,8 @@ namespace limn {
 /// @param scale  of int8 weights, float [out]
 /// @return [... out]
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& scale = {});
+
+class Int8Product;
 
 /// What of a product is held in eight bits.
 enum class Int8 {

@@ -265,13 +265,11 @@ class Unpickler {
         break;  // SHORT_BINBYTES
       case 'B':
         push_text(Kind::bytes, take(number(4)));
-        break;  // BINBYTES
-      case 0x8E:
+        break;    // BINBYTES
+      case 0x8E:  // BINBYTES8
+      case 0x96:  // BYTEARRAY8
         push_text(Kind::bytes, take(number(8)));
-        break;  // BINBYTES8
-      case 0x96:
-        push_text(Kind::bytes, take(number(8)));
-        break;  // BYTEARRAY8
+        break;
       default:
         return step_structure(op);
     }

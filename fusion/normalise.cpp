@@ -27,12 +27,11 @@ std::string spaced_out(std::string_view text) {
     const std::string_view character = text.substr(begin, i - begin);
     if (character == "’" || character == "‘")
       spaced += '\'';
-    else if (std::find(kFullWidth.begin(), kFullWidth.end(), character) != kFullWidth.end())
+    else if (c <= U' ' || std::find(kFullWidth.begin(), kFullWidth.end(), character) != kFullWidth.end() ||
+             (character.size() == 1 && kDropped.find(character.front()) != std::string_view::npos))
       spaced += ' ';
     else if (stands_alone(c))
       spaced.append(" ").append(character).append(" ");
-    else if (c <= U' ' || (character.size() == 1 && kDropped.find(character.front()) != std::string_view::npos))
-      spaced += ' ';
     else if (c >= U'A' && c <= U'Z')
       spaced += static_cast<char>(c + 32);
     else

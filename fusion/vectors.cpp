@@ -46,10 +46,11 @@ std::vector<Step> steps(std::int64_t D) {
 
 Tensor rotated_back(const Tensor& rows) {
   Tensor x = rows.clone();
-  const std::vector<Step> all = steps(x.size(1));
-  for (auto step = all.rbegin(); step != all.rend(); ++step) {
-    const Tensor part = x.narrow(1, step->begin, step->size);
-    part.copy_(hadamard(part.contiguous()) * signs(step->size, step->seed));  // both are their own inverses
+  std::vector<Step> all = steps(x.size(1));
+  std::reverse(all.begin(), all.end());
+  for (const Step& step : all) {
+    const Tensor part = x.narrow(1, step.begin, step.size);
+    part.copy_(hadamard(part.contiguous()) * signs(step.size, step.seed));  // both are their own inverses
   }
   return x;
 }

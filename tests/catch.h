@@ -9,5 +9,6 @@ using Catch::Matchers::ContainsSubstring;
 namespace Catch {
 using Detail::Approx;  // its place in v3
 }
+// NOLINTNEXTLINE(readability-identifier-naming): v3's name
 inline auto ContainsSubstring(const std::string& text) { return Catch::Matchers::Contains(text); }
 #endif

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t kMostRows = 256, kMostTokens = 4096;  // of a batch: bounds its memory
 
-TextBatch batch_of(const std::vector<std::vector<std::int64_t>>& rows, std::vector<std::size_t> indices,
+TextBatch batch_of(const std::vector<std::vector<std::int64_t>>& rows, const std::vector<std::size_t>& indices,
                    std::int64_t fill) {
   std::size_t longest = 0;
   for (const std::size_t index : indices) longest = std::max(longest, rows[index].size());

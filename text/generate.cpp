@@ -226,10 +226,10 @@ class Search {
     if (!o_.sample) return std::get<1>(at::topk(accumulated, 2 * o_.beams));
     Tensor noise = at::empty(accumulated.sizes(), at::kFloat);
     float* out = noise.data_ptr<float>();
-    for (std::size_t i = 0; i < live_.size(); ++i)
+    for (const std::size_t picture : live_)
       for (std::int64_t j = 0; j < accumulated.size(1); ++j)
         *out++ = static_cast<float>(-std::log(-std::log(
-            uniform(o_.seed, stream(live_[i]), static_cast<std::uint64_t>(j), static_cast<std::uint64_t>(length_)))));
+            uniform(o_.seed, stream(picture), static_cast<std::uint64_t>(j), static_cast<std::uint64_t>(length_)))));
     const Tensor drawn = std::get<1>(at::topk(accumulated + noise.to(accumulated.device()), 2 * o_.beams));
     return drawn.gather(-1, accumulated.gather(-1, drawn).argsort(-1, true));
   }

@@ -119,7 +119,7 @@ std::shared_ptr<TokenizerImpl> read_siglip(TokenizerFolder folder, const fs::pat
   return tokenizer;
 }
 
-std::shared_ptr<TokenizerImpl> read_limn(TokenizerFolder folder, const fs::path& model) {
+std::shared_ptr<TokenizerImpl> read_limn(const TokenizerFolder& folder, const fs::path& model) {
   SentencePieceOptions options{.added = folder.extra,
                                .drop_lone_prefix = folder.config["drop_lone_prefix"].boolean(true)};
   if (folder.config["add_bos_token"].boolean(true)) options.before = text_of(folder, Role::begin);

@@ -155,7 +155,7 @@ std::shared_ptr<TokenizerImpl> read_clip(TokenizerFolder folder) {
 }
 
 /// open_clip 3.3, tokenizer.py, SimpleTokenizer with its default cleaning.
-std::shared_ptr<TokenizerImpl> read_open_clip(TokenizerFolder folder) {
+std::shared_ptr<TokenizerImpl> read_open_clip(const TokenizerFolder& folder) {
   static const std::string kBegin = "<start_of_text>", kEnd = "<end_of_text>";
   auto tokenizer = std::make_shared<Pipeline>();
   const TokenModel bpe = read_bpe(folder, {.suffix = "</w>"}, *tokenizer);

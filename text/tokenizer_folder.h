@@ -42,12 +42,12 @@ struct TokenizerFolder {
 /// @throws CheckpointError, InputError naming the file
 std::shared_ptr<TokenizerImpl> read_bert(TokenizerFolder folder);
 std::shared_ptr<TokenizerImpl> read_clip(TokenizerFolder folder);
-std::shared_ptr<TokenizerImpl> read_open_clip(TokenizerFolder folder);
+std::shared_ptr<TokenizerImpl> read_open_clip(const TokenizerFolder& folder);
 std::shared_ptr<TokenizerImpl> read_gpt2(TokenizerFolder folder);
 std::shared_ptr<TokenizerImpl> read_roberta(TokenizerFolder folder);
 std::shared_ptr<TokenizerImpl> read_t5(TokenizerFolder folder, const std::filesystem::path& model);
 std::shared_ptr<TokenizerImpl> read_llama(TokenizerFolder folder, const std::filesystem::path& model);
 std::shared_ptr<TokenizerImpl> read_siglip(TokenizerFolder folder, const std::filesystem::path& model);
-std::shared_ptr<TokenizerImpl> read_limn(TokenizerFolder folder, const std::filesystem::path& model);
+std::shared_ptr<TokenizerImpl> read_limn(const TokenizerFolder& folder, const std::filesystem::path& model);
 
 }  // namespace limn

@@ -10,7 +10,7 @@
 namespace limn {
 namespace {
 
-enum Compression : std::uint32_t { kRaw = 0, kRle8 = 1, kRle4 = 2, kMasks = 3, kAlphaMasks = 6 };
+constexpr std::uint32_t kRaw = 0, kRle8 = 1, kRle4 = 2, kMasks = 3, kAlphaMasks = 6;  // compressions
 
 struct Header {
   std::int64_t width = 0, height = 0;

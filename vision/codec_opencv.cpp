@@ -74,17 +74,17 @@ std::string checked_pam(const Encoded& file) {
     if (word == "TUPLTYPE") words >> kind;
   }
   file.check_size(width, height);
-  constexpr std::string_view kinds[] = {"",    "BLACKANDWHITE", "GRAYSCALE", "GRAYSCALE_ALPHA",
-                                        "RGB", "RGB_ALPHA",     "CMYK",      "CMYK_ALPHA"};
-  if (depth < 1 || depth > 4 || largest < 1 || largest > 65535 ||
-      std::find(kinds, std::end(kinds), kind) == std::end(kinds))
-    file.fail("is of an unsupported kind: PAM");
+  using Kind = std::pair<std::string_view, std::int64_t>;
+  constexpr Kind kinds[] = {{"GRAYSCALE", 1}, {"GRAYSCALE_ALPHA", 2}, {"RGB", 3},
+                            {"RGB_ALPHA", 4}, {"BLACKANDWHITE", 1},   {"CMYK", 4}};
+  const auto fits = [&](const Kind& known) { return known.second == depth && (kind.empty() || known.first == kind); };
+  const Kind* found = std::find_if(kinds, std::end(kinds), fits);
+  if (found == std::end(kinds) || largest < 1 || largest > 65535) file.fail("is of an unsupported kind: PAM");
   const std::int64_t size = width * height * depth * (largest > 255 ? 2 : 1);
   check_rest(file, end + 8, size);
   std::ostringstream heading;
-  heading << "P7\nWIDTH " << width << "\nHEIGHT " << height << "\nDEPTH " << depth << "\nMAXVAL " << largest << '\n';
-  if (!kind.empty()) heading << "TUPLTYPE " << kind << '\n';
-  heading << "ENDHDR\n";
+  heading << "P7\nWIDTH " << width << "\nHEIGHT " << height << "\nDEPTH " << depth << "\nMAXVAL " << largest
+          << "\nTUPLTYPE " << found->first << "\nENDHDR\n";
   return heading.str().append(file.text().substr(end + 8, static_cast<std::size_t>(size)));
 }
 

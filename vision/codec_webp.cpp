@@ -53,7 +53,7 @@ Tensor decode_still(std::string_view bytes, bool alpha, std::int64_t width, std:
 // The first frame of an animation, on a transparent canvas. A frame holds the chunks of a still picture.
 Tensor decode_frame(std::string_view frame, std::int64_t width, std::int64_t height, const Encoded& file) {
   if (frame.size() < 16) file.fail("is truncated: the WebP data end early");
-  const std::int64_t left = number(frame, 0, 3) * 2, top = number(frame, 3, 3) * 2;
+  const std::int64_t left = std::int64_t{2} * number(frame, 0, 3), top = std::int64_t{2} * number(frame, 3, 3);
   const std::int64_t frame_width = number(frame, 6, 3) + 1, frame_height = number(frame, 9, 3) + 1;
   if (left + frame_width > width || top + frame_height > height)
     file.fail("is damaged: WebP: a frame beyond the canvas");

@@ -86,8 +86,10 @@ struct Axis {
 // The source indices [first, end) that output `i` sums.
 std::pair<std::int64_t, std::int64_t> reach_of(std::int64_t i, std::int64_t in, double scale, double support) {
   const double centre = (static_cast<double>(i) + 0.5) * scale;
+  // NOLINTBEGIN(bugprone-incorrect-roundings): Pillow rounds so
   return {std::max<std::int64_t>(static_cast<std::int64_t>(centre - support + 0.5), 0),
           std::min<std::int64_t>(static_cast<std::int64_t>(centre + support + 0.5), in)};
+  // NOLINTEND(bugprone-incorrect-roundings)
 }
 
 // Pillow keeps the sizes of its source in single precision.
@@ -124,7 +126,7 @@ template <typename Body>
 void over_rows(std::int64_t rows, std::int64_t work_per_row, const ResizeOptions& options, const Body& body) {
   const int threads = options.threads > 0 ? options.threads : at::get_num_threads();
   if (threads == 1 || rows * work_per_row < 200'000) return body(std::int64_t{0}, rows);
-  const std::int64_t grain = std::max<std::int64_t>(rows / (4 * threads), 4);
+  const std::int64_t grain = std::max<std::int64_t>(rows / (std::int64_t{4} * threads), 4);
   tbb::task_arena arena(threads);
   arena.execute([&] {
     tbb::parallel_for(tbb::blocked_range<std::int64_t>(0, rows, grain),

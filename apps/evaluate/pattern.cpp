@@ -74,7 +74,7 @@ CharSet operator|(CharSet a, CharSet b) {
   return CharSet([a = std::move(a), b = std::move(b)](char16_t c) { return a(c) || b(c); });
 }
 
-Pattern::Pattern(CharSet set) : Pattern(times(std::move(set), 1, 1)) {}
+Pattern::Pattern(const CharSet& set) : Pattern(times(set, 1, 1)) {}
 
 Pattern::Pattern(const char16_t* text) : Pattern(word_of(text)) {}
 
@@ -160,7 +160,7 @@ void keep_unseen(Pattern::Places& places, Pattern::Places& seen) {
 
 }  // namespace
 
-Pattern times(CharSet set, std::size_t least, std::size_t most) {
+Pattern times(const CharSet& set, std::size_t least, std::size_t most) {
   Pattern::First first = first_of(set);
   first.nothing = least == 0;
   return {first, [=](std::u16string_view text, const Pattern::Places& begins) {
@@ -169,7 +169,7 @@ Pattern times(CharSet set, std::size_t least, std::size_t most) {
           }};
 }
 
-Pattern times(Pattern pattern, std::size_t least, std::size_t most) {
+Pattern times(const Pattern& pattern, std::size_t least, std::size_t most) {
   Pattern::First first = pattern.first();
   first.nothing = first.nothing || least == 0;
   return {first, [=](std::u16string_view text, const Pattern::Places& begins) {

@@ -45,7 +45,7 @@ class Pattern {
 
   Pattern() = default;  ///< none; see operator bool
   Pattern(First first, Match match) : first_(first), match_(std::make_shared<const Match>(std::move(match))) {}
-  Pattern(CharSet set);           ///< one unit of the set
+  Pattern(const CharSet& set);    ///< one unit of the set
   Pattern(const char16_t* word);  ///< see word_of()
 
   /// All ends of matches that begin at one of the places; empty where there is none.
@@ -70,14 +70,14 @@ Pattern operator+(Pattern a, Pattern b);
 Pattern operator|(Pattern a, Pattern b);
 
 /// `least` to `most` units of a set.
-Pattern times(CharSet set, std::size_t least, std::size_t most = kNoLimit);
-inline Pattern some(CharSet set) { return times(std::move(set), 1); }
-inline Pattern any(CharSet set) { return times(std::move(set), 0); }
+Pattern times(const CharSet& set, std::size_t least, std::size_t most = kNoLimit);
+inline Pattern some(const CharSet& set) { return times(set, 1); }
+inline Pattern any(const CharSet& set) { return times(set, 0); }
 
 /// `least` to `most` repetitions.
-Pattern times(Pattern pattern, std::size_t least, std::size_t most = kNoLimit);
-inline Pattern some(Pattern pattern) { return times(std::move(pattern), 1); }
-inline Pattern any(Pattern pattern) { return times(std::move(pattern), 0); }
-inline Pattern maybe(Pattern pattern) { return times(std::move(pattern), 0, 1); }
+Pattern times(const Pattern& pattern, std::size_t least, std::size_t most = kNoLimit);
+inline Pattern some(const Pattern& pattern) { return times(pattern, 1); }
+inline Pattern any(const Pattern& pattern) { return times(pattern, 0); }
+inline Pattern maybe(const Pattern& pattern) { return times(pattern, 0, 1); }
 
 }  // namespace limn

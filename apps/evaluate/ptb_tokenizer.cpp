@@ -30,7 +30,7 @@ std::string utf8_of(std::u16string_view text) {
     const char32_t c = text[i];
     const bool pair = c >= 0xD800 && c < 0xDC00 && i + 1 < text.size() && text[i + 1] >= 0xDC00 && text[i + 1] < 0xE000;
     if (pair) {
-      result += 0x10000 + ((c - 0xD800) << 10) + (text[++i] - 0xDC00u);
+      result += static_cast<char32_t>(0x10000 + ((c - 0xD800) << 10) + (text[++i] - 0xDC00u));
     } else {
       result += c >= 0xD800 && c < 0xE000 ? 0xFFFD : c;
     }

@@ -85,7 +85,7 @@ std::vector<std::pair<std::string, Tensor>> AdamW::state() const {
 
 void AdamW::restore(const std::map<std::string, Tensor>& state, std::int64_t steps) {
   at::NoGradGuard no_grad;
-  const auto read = [&](const std::string& name, Tensor into) {
+  const auto read = [&](const std::string& name, const Tensor& into) {
     const auto found = state.find(name);
     if (found == state.end() || found->second.sizes() != into.sizes())
       throw CheckpointError("checkpoint: " + name + (found == state.end() ? " is missing" : " has another shape") +

@@ -23,7 +23,7 @@ inline IndexModel fake_model(int* encoded = nullptr, const std::string& identity
   preprocess.mean = {0.5, 0.5, 0.5};
   preprocess.deviation = {0.5, 0.5, 0.5};
   Embedder embedder{preprocess};
-  embedder.width = 3 * 64;
+  embedder.width = 192;
   embedder.image = [encoded](const Tensor& pixels) {
     if (encoded) *encoded += static_cast<int>(pixels.size(0));
     return pixels.flatten(1);

@@ -1,10 +1,10 @@
 #include "apps/index.h"
 
-#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <csignal>
 #include <fstream>
 #include <iostream>
 #include <thread>
@@ -271,7 +271,7 @@ TEST_CASE("weights and dates as typed", "[apps][search]") {
   for (const std::string text : {"a dog", "time: noon", "12:", ":x", "nan:x", "1e999:x", "2 :x"})
     CHECK(weighted(text) == std::pair(1.0, text));
   CHECK(parse_date("1970", "--after") == 0);
-  CHECK(parse_date("1970-02", "--after") == 31 * 86400);
+  CHECK(parse_date("1970-02", "--after") == 31LL * 86400);
   CHECK(parse_date("2024-02-29", "--after") == 1709164800);
   for (const std::string text : {"", "x", "2023-02-29", "2024-00", "2024-1-1x", "-5", " 2024"})
     CHECK_THROWS_AS(parse_date(text, "--after"), UsageError);

@@ -93,5 +93,5 @@ TEST_CASE("Chinese tokens", "[ptb]") {
         "\u4E00 \u4E2A \u7A7F t \u6064 \u7684 \u4EBA 2008 \u5E74");
   CHECK(cjk_tokenize("caf\u00E9 OK, e\u0301x") == "caf\u00E9 ok e\u0301x");
   CHECK(cjk_tokenize("\U00020000\u3007") == "\U00020000 \u3007");
-  CHECK(cjk_tokenize(" \u3002\uFF0C ") == "");
+  CHECK(cjk_tokenize(" \u3002\uFF0C ").empty());
 }

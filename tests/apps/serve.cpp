@@ -166,8 +166,8 @@ TEST_CASE("serve: a thousand malformed requests", "[apps][serve]") {
       "POST /api/match?text=red HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\nshort",
       "POST /api/search HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFF\r\nx",
       "POST /api/search HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n",
-      "POST /api/describe HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; "
-      "boundary=\r\nContent-Length: 9\r\n\r\n--\r\n--\r\nx",
+      std::string("POST /api/describe HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; ") +
+          "boundary=\r\nContent-Length: 9\r\n\r\n--\r\n--\r\nx",
       "GET /api/search?q=%ff%fe%80&k=1 HTTP/1.1\r\nHost: localhost\r\n\r\n",
       "GET /api/search?q=red&k=1 HTTP/1.1\r\nHost: localhost\r\nRange: bytes=5-1\r\n\r\n",
       "GET /picture/0 HTTP/1.1\r\nHost: localhost\r\nRange: bytes=99999999999999999999-\r\n\r\n",

@@ -9,7 +9,8 @@
 #include <cstdlib>
 
 #include "apps/machine.h"
-#include "core/layers.h"
+#include "core/int8_product.h"
+#include "core/packed_linear.h"
 
 namespace limn::bench {
 

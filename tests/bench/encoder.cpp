@@ -39,8 +39,9 @@ std::vector<Tower> towers() {
 
 // Multiplications and additions for one picture, the pooling head's left out.
 double encoder_flop(const VitConfig& c) {
-  const double side = static_cast<double>(c.image / c.patch), T = side * side + (c.class_token ? 1 : 0),
-               D = static_cast<double>(c.dim), F = static_cast<double>(c.mlp), P = static_cast<double>(c.patch);
+  const std::int64_t side = c.image / c.patch;
+  const double T = static_cast<double>(side * side + (c.class_token ? 1 : 0)), D = static_cast<double>(c.dim),
+               F = static_cast<double>(c.mlp), P = static_cast<double>(c.patch);
   return static_cast<double>(c.layers) * (2 * T * (4 * D * D + 2 * D * F) + 4 * T * T * D) + 2 * T * D * 3 * P * P;
 }
 

@@ -152,7 +152,7 @@ TEST_CASE("attention trains: its gradients agree with differences", "[attention]
   const auto value = [&](const Tensor& at) { return (attention(at, {.options = {.causal = true}}) * probe).sum(); };
   value(x).backward();
   const at::NoGradGuard no_grad;
-  for (int i = 0; i < 5; ++i) {
+  for (std::int64_t i = 0; i < 5; ++i) {
     Tensor step = at::zeros_like(x);
     step.view({-1})[i * 7].fill_(1e-6);
     const double difference = (value(x + step) - value(x - step)).item<double>() / 2e-6;

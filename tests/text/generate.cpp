@@ -40,7 +40,7 @@ Tensor contexts(std::int64_t pictures) {
   return at::randn({pictures, 9, 12}, generator) * 3;
 }
 
-std::vector<Ids> prompts(std::int64_t pictures, Ids prompt = {kBegin}) {
+std::vector<Ids> prompts(std::int64_t pictures, const Ids& prompt = {kBegin}) {
   return std::vector<Ids>(static_cast<std::size_t>(pictures), prompt);
 }
 
@@ -176,7 +176,7 @@ TEST_CASE("lengths: new tokens beside the prompt, or all of them", "[generate]")
   CHECK(length({.beams = 3, .max_length = 6}) == 6);
   CHECK(length({.max_length = 100}) == 25);  // 24 positions, and the last token is never read
   CHECK(length({.beams = 2, .max_length = 100}) == 25);
-  const auto first_end = [&](GenerateOptions o) {
+  const auto first_end = [&](const GenerateOptions& o) {
     const Ids ids = generate(decoder, contexts(1), {prompt}, options(o))[0][0].ids;
     return static_cast<std::size_t>(std::find(ids.begin(), ids.end(), kEnd) - ids.begin());
   };
@@ -299,7 +299,7 @@ TEST_CASE("tokens are told as they are chosen, and generation stops when asked",
 
 TEST_CASE("generate says what it cannot do", "[generate]") {
   const TextTransformer decoder = small_decoder();
-  const auto with = [&](const GenerateOptions& o, std::vector<Ids> p = {{kBegin}}) {
+  const auto with = [&](const GenerateOptions& o, const std::vector<Ids>& p = {{kBegin}}) {
     generate(decoder, contexts(1), p, o);
   };
   CHECK_THROWS_WITH(

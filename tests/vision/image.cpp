@@ -60,12 +60,14 @@ std::string message(const std::string& bytes, const DecodeOptions& options = {})
   return "decoded";
 }
 
-Raster raster(RasterMode mode, std::vector<std::int64_t> values) {
+Raster raster(RasterMode mode, const std::vector<std::int64_t>& values) {
   const auto channels = static_cast<std::int64_t>(values.size());
   return {.mode = mode, .pixels = at::tensor(values, at::kLong).to(at::kByte).view({1, 1, channels})};
 }
 
-Tensor one(std::vector<std::int64_t> values) { return at::tensor(values, at::kLong).to(at::kByte).view({1, 1, 3}); }
+Tensor one(const std::vector<std::int64_t>& values) {
+  return at::tensor(values, at::kLong).to(at::kByte).view({1, 1, 3});
+}
 
 }  // namespace
 

@@ -21,7 +21,7 @@ Tensor noise(std::int64_t height, std::int64_t width, std::int64_t channels, uns
   return pixels;
 }
 
-Tensor row(std::vector<std::int64_t> values) {  // [1 W 1]
+Tensor row(const std::vector<std::int64_t>& values) {  // [1 W 1]
   const auto width = static_cast<std::int64_t>(values.size());
   return at::tensor(values, at::kLong).to(at::kByte).view({1, width, 1});
 }
