@@ -138,7 +138,7 @@ DatabaseRows Database::run(const std::string& statement, const std::vector<std::
   for (const std::string& value : values) pointers.push_back(value.c_str());
   DatabaseRows rows;
   pg_result* const result = PQexecParams(connection_.get(), statement.c_str(), static_cast<int>(values.size()), nullptr,
-                                         pointers.data(), nullptr, nullptr, /*binary=*/1);
+                                         pointers.data(), nullptr, nullptr, /*resultFormat=*/1);
   rows = DatabaseRows(result);
   const ExecStatusType status = PQresultStatus(result);
   if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK && status != PGRES_COPY_IN)
