@@ -132,9 +132,10 @@ Found longest_match(std::u16string_view text, std::size_t begin) {
     if (after.empty() || after.back() - begin <= best.length) continue;
     best = {&rule, ends.back(), after.back() - begin};
     if (!rule.ahead) continue;
-    for (auto end = ends.rbegin(); end != ends.rend(); ++end) {  // the longest body that what follows allows
-      best.end = *end;
-      const Pattern::Places reach = rule.ahead.ends(text, {*end});
+    const Pattern::Places longest_first(ends.rbegin(), ends.rend());
+    for (const std::size_t end : longest_first) {  // the longest body that what follows allows
+      best.end = end;
+      const Pattern::Places reach = rule.ahead.ends(text, {end});
       if (!reach.empty() && reach.back() == after.back()) break;
     }
   }

@@ -170,7 +170,7 @@ std::unique_ptr<Run> caption_run(TrainConfig& config, const TrainOptions& option
 
 CaptionRun::CaptionRun(const TrainConfig& c, const TrainOptions& o, std::ostream& out_, std::ostream& notes_,
                        Placement place, Tokenizer words, Weights stem, Weights others, HouseModel house)
-    : Run(c, o, out_, notes_, std::move(place),
+    : Run(c, o, out_, notes_, place,
           AdamW(stepped(c.stem_rate > 0 ? all_weights(others, stem) : others.parameters(), o, c),
                 steps_of(c, {{"vision.stem.", c.stem_rate}}))),
       tokenizer(std::move(words)),

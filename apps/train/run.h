@@ -49,9 +49,9 @@ struct Run {
   virtual const char* loss_text() const = 0;  ///< what the plot of "loss" and "validation_loss" is called
 
  protected:
-  Run(const TrainConfig& c, const TrainOptions& o, std::ostream& out_, std::ostream& notes_, Placement place,
+  Run(const TrainConfig& c, const TrainOptions& o, std::ostream& out_, std::ostream& notes_, const Placement& place,
       AdamW steps)
-      : config(c), options(o), out(out_), notes(notes_), placement(std::move(place)), optimizer(std::move(steps)) {}
+      : config(c), options(o), out(out_), notes(notes_), placement(place), optimizer(std::move(steps)) {}
 };
 
 std::unique_ptr<Run> caption_run(TrainConfig& config, const TrainOptions& options, std::ostream& out,

@@ -135,8 +135,7 @@ std::unique_ptr<Run> stylize_run(TrainConfig& config, const TrainOptions& option
 
 StylizeRun::StylizeRun(const TrainConfig& c, const TrainOptions& o, std::ostream& out_, std::ostream& notes_,
                        Placement place, Weights w, SetStylizer m, FeatureNet n)
-    : Run(c, o, out_, notes_, std::move(place),
-          AdamW(stepped(w.parameters(), o, c), steps_of(c, {{"net.", c.stylize.net_rate}}))),
+    : Run(c, o, out_, notes_, place, AdamW(stepped(w.parameters(), o, c), steps_of(c, {{"net.", c.stylize.net_rate}}))),
       weights(std::move(w)),
       model(std::move(m)),
       net(std::move(n)) {}
