@@ -57,7 +57,9 @@ TEST_CASE("our own attention, in every instruction set", "[kernels][attention]")
             const auto parts = drawn({pictures, sources, 4 * size}, type).chunk(2, -1);
             const Tensor k = parts[0].view({pictures, sources, 2, size}).transpose(1, 2),
                          v = parts[1].view({pictures, sources, 2, size}).transpose(1, 2);
-            const auto copied = [&](const Tensor& x) { return x.repeat_interleave(group, 0).to(at::kDouble); };
+            const auto copied = [times = group](const Tensor& x) {
+              return x.repeat_interleave(times, 0).to(at::kDouble);
+            };
             const Tensor scores =
                 at::matmul(q.to(at::kDouble), copied(k).transpose(-2, -1)) / std::sqrt(static_cast<double>(size));
             const Tensor expected = at::matmul(at::softmax(scores, -1), copied(v));

@@ -83,9 +83,9 @@ TEST_CASE("families: one weight removed, renamed, reshaped, retyped or added is 
     for (const auto& [name, tensor] : tensors) {
       if (place++ % step) continue;
       CAPTURE(name);
-      const auto changed = [&](const std::string& as, const Tensor& value) {
+      const auto changed = [&, old = name](const std::string& as, const Tensor& value) {
         Tensors other = tensors;
-        other.erase(name);
+        other.erase(old);
         if (value.defined()) other[as] = value;
         return refusal(folder, other);
       };
