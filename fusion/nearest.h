@@ -18,8 +18,8 @@ struct NearestOptions {
   std::int64_t probes = 0;                ///< cells that are looked into; 0: default_probes()
 };
 
-/// So many cells give a recall@10 above 0.95 on 5,500 clustered vectors (tests/fusion/index.cpp) and of 0.92 on a million
-/// (docs/index.md).
+/// So many cells give a recall@10 above 0.95 on 5,500 clustered vectors (tests/fusion/index.cpp) and of 0.92 on a
+/// million (docs/index.md).
 std::int64_t default_probes(std::int64_t cells);
 
 /// The rows with the largest dot products, best first, equal ones by their number. Without cells the result is exact.
