@@ -176,9 +176,13 @@ void write_comparison(const StylizeCommand& o, const Stylizer& stylizer, const s
     return SheetEntry{{pixels.size(1), pixels.size(0), pixels}, {}};
   };
   std::vector<SheetEntry> entries{{}};
-  for (const fs::path& style : o.styles)
-    entries.push_back(style.extension() == ".style" ? SheetEntry{{}, {style.stem().string()}}
-                                                    : entry(planar(fitted(read_image(style), kSheetSide))));
+  for (const fs::path& style : o.styles) {
+    SheetEntry& shown = entries.emplace_back();
+    if (style.extension() == ".style")
+      shown.captions = {style.stem().string()};
+    else
+      shown = entry(planar(fitted(read_image(style), kSheetSide)));
+  }
   for (const fs::path& file : o.contents) {
     const Tensor content = planar(fitted(read_image(file), kSheetSide));
     entries.push_back(entry(content));

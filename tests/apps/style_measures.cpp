@@ -49,12 +49,13 @@ TEST_CASE("evaluate stylize: rows and promises of a small stylizer", "[evaluate]
   write_small_stylizer(folder / "model");
   for (const char* name : {"c.png", "s.png", "t.png"})
     write_image(folder / name, at::randint(0, 256, {70, 90, 3}, at::kByte));
-  EvaluateStylizeOptions options{.contents = {folder / "c.png"},
-                                 .styles = {folder / "s.png", folder / "t.png"},
-                                 .features = folder / "net.safetensors",
-                                 .side = 128,
-                                 .sheet = folder / "sheet.png",
-                                 .json = true};
+  EvaluateStylizeOptions options;  // set one by one: GCC 12 takes a list's rest for uninitialised
+  options.contents = {folder / "c.png"};
+  options.styles = {folder / "s.png", folder / "t.png"};
+  options.features = folder / "net.safetensors";
+  options.side = 128;
+  options.sheet = folder / "sheet.png";
+  options.json = true;
   options.common.model = (folder / "model").string();
   std::ostringstream out, notes;
   REQUIRE(evaluate_stylize(options, out, notes) == 0);
