@@ -1,12 +1,12 @@
 #include "core/int8_product.h"
 
 #include <ATen/Parallel.h>
-#include <ATen/core/dispatch/Dispatcher.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 
+#include "core/onednn.h"
 #include "core/ops.h"
 
 namespace limn {
@@ -59,7 +59,6 @@ RowKernels kernels_for([[maybe_unused]] Lanes lanes) {
   throw InputError("int8: no kernels for this processor");
 }
 
-// oneDNN's products of bytes are reached through LibTorch's operator table: they have no C++ name in its headers.
 using Pack = Tensor(Tensor, std::optional<c10::List<std::int64_t>>);
 using Product = Tensor(Tensor, double, std::int64_t, Tensor, Tensor, Tensor, std::optional<Tensor>, double,
                        std::int64_t, std::optional<at::ScalarType>, std::string_view,
@@ -70,15 +69,12 @@ struct Operators {
   std::optional<c10::TypedOperatorHandle<Product>> product;
 };
 
+// Both or none.
 const Operators& operators() {
   static const Operators found = [] {
-    Operators result;
-    const auto pack = c10::Dispatcher::singleton().findSchema({"onednn::qlinear_prepack", ""});
-    const auto product = c10::Dispatcher::singleton().findSchema({"onednn::qlinear_pointwise", ""});
-    if (!pack || !product || widest_lanes() == Lanes::none || !at::globalContext().userEnabledMkldnn()) return result;
-    result.pack = pack->typed<Pack>();
-    result.product = product->typed<Product>();
-    return result;
+    const Operators both{onednn_operator<Pack>("onednn::qlinear_prepack"),
+                         onednn_operator<Product>("onednn::qlinear_pointwise")};
+    return widest_lanes() == Lanes::none || !both.pack || !both.product ? Operators() : both;
   }();
   return found;
 }

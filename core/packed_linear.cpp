@@ -1,7 +1,6 @@
 #include "core/packed_linear.h"
 
-#include <ATen/core/dispatch/Dispatcher.h>
-
+#include "core/onednn.h"
 #include "core/ops.h"
 #include "core/safetensors.h"
 
@@ -19,7 +18,6 @@ bool has_avx512() { return false; }
 bool has_bf16() { return false; }
 #endif
 
-// oneDNN's products are reached through LibTorch's operator table: they have no C++ name in its headers.
 using Pack = Tensor(const Tensor&, std::optional<c10::SymInt>);
 using Product = Tensor(const Tensor&, const Tensor&, const std::optional<Tensor>&, std::string_view,
                        c10::List<std::optional<at::Scalar>>, std::optional<std::string_view>);
@@ -29,15 +27,12 @@ struct Operators {
   std::optional<c10::TypedOperatorHandle<Product>> product;
 };
 
+// Both or none.
 const Operators& operators() {
   static const Operators found = [] {
-    Operators result;
-    const auto pack = c10::Dispatcher::singleton().findSchema({"mkldnn::_reorder_linear_weight", ""});
-    const auto product = c10::Dispatcher::singleton().findSchema({"mkldnn::_linear_pointwise", ""});
-    if (!has_avx512() || !pack || !product || !at::globalContext().userEnabledMkldnn()) return result;
-    result.pack = pack->typed<Pack>();
-    result.product = product->typed<Product>();
-    return result;
+    const Operators both{onednn_operator<Pack>("mkldnn::_reorder_linear_weight"),
+                         onednn_operator<Product>("mkldnn::_linear_pointwise")};
+    return !has_avx512() || !both.pack || !both.product ? Operators() : both;
   }();
   return found;
 }
