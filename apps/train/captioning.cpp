@@ -38,18 +38,13 @@ std::vector<TokenizedCaptions> tokenized(const std::vector<CaptionRecord>& recor
   return all;
 }
 
-Weights trainable_weights(const TrainConfig& config, const Placement& placement) {
-  WeightsOptions options;
-  options.placement = placement;
-  options.what = "start";
-  options.fill = true;
-  options.seed = config.seed;
-  options.trainable = true;
+// All but the picture stem's, which has a cursor of its own.
+TensorTable start_table(const TrainConfig& config) {
   TensorTable table;
-  if (!config.start.empty())
-    for (auto& [name, stored] : read_weights(config.start))
-      if (name.rfind("vision.stem.", 0) != 0) table[name] = stored;
-  return Weights(std::move(table), options);
+  if (config.start.empty()) return table;
+  for (auto& [name, stored] : read_weights(config.start))
+    if (name.rfind("vision.stem.", 0) != 0) table[name] = stored;
+  return table;
 }
 
 // Heads may be added to a model that others start from; its other weights must all be there.
@@ -159,7 +154,8 @@ std::unique_ptr<Run> caption_run(TrainConfig& config, const TrainOptions& option
       open_sentencepiece(config.start.empty() ? config.tokenizer : config.start / "tokenizer.model");
   config.model.text.vocab = tokenizer.size();
   const Placement placement = parse_placement(options.device, "fp32");
-  const Weights stem_weights = stem_weights_of(config, placement), weights = trainable_weights(config, placement);
+  const Weights stem_weights = stem_weights_of(config, placement),
+                weights = trainable_weights(start_table(config), config, placement);
   HouseModel model(weights, stem_weights, config.model);
   stem_weights.finish();
   weights.finish();

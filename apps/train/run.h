@@ -9,6 +9,7 @@
 #include "apps/train/train.h"
 #include "core/device.h"
 #include "core/json.h"
+#include "core/weights.h"
 
 namespace limn {
 
@@ -61,6 +62,8 @@ std::unique_ptr<Run> stylize_run(TrainConfig& config, const TrainOptions& option
 
 /// How the configuration steps weights. @param rates  shares of the rate by the beginning of a weight's name
 AdamWOptions steps_of(const TrainConfig& config, std::map<std::string, double> rates);
+/// Weights to be trained: those of `start`, all others drawn at random by the configuration's seed.
+Weights trainable_weights(TensorTable start, const TrainConfig& config, const Placement& placement);
 /// The weights that are stepped: all but those of [model] frozen, which no gradient reaches.
 /// @throws InputError for a part that does not exist, or where nothing is left
 std::map<std::string, Tensor> stepped(std::map<std::string, Tensor> weights, const TrainOptions& options,

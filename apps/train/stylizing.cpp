@@ -111,22 +111,13 @@ Tensor style_loss(const StylizeRun& run, const Task& task, const std::vector<Ten
   return sum;
 }
 
-Weights started_weights(const TrainConfig& c, const Placement& placement) {
-  WeightsOptions options;
-  options.placement = placement;
-  options.what = "start";
-  options.fill = true;
-  options.seed = c.seed;
-  options.trainable = true;
-  return Weights(c.start.empty() ? TensorTable{} : read_stylizer_start(c.start), options);
-}
-
 }  // namespace
 
 std::unique_ptr<Run> stylize_run(TrainConfig& config, const TrainOptions& options, std::ostream& out,
                                  std::ostream& notes) {
   const Placement placement = parse_placement(options.device, "fp32");
-  const Weights weights = started_weights(config, placement);
+  const Weights weights =
+      trainable_weights(config.start.empty() ? TensorTable{} : read_stylizer_start(config.start), config, placement);
   SetStylizer model(weights, config.stylize.model);
   weights.finish();
   return std::make_unique<StylizeRun>(config, options, out, notes, placement, weights, std::move(model),

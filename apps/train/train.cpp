@@ -91,6 +91,16 @@ AdamWOptions steps_of(const TrainConfig& config, std::map<std::string, double> r
           .rates = std::move(rates)};
 }
 
+Weights trainable_weights(TensorTable start, const TrainConfig& config, const Placement& placement) {
+  WeightsOptions options;
+  options.placement = placement;
+  options.what = "start";
+  options.fill = true;
+  options.seed = config.seed;
+  options.trainable = true;
+  return Weights(std::move(start), options);
+}
+
 std::map<std::string, Tensor> stepped(std::map<std::string, Tensor> weights, const TrainOptions& options,
                                       const TrainConfig& config) {
   const std::string where = options.config.string() + ": [model] frozen: ";
