@@ -12,14 +12,9 @@ constexpr std::int64_t kWidth = 64;      // of MicroAST's features
 constexpr std::int64_t kOverview = 8;    // tokens a side in the relation block
 constexpr std::int64_t kQueries = 4096;  // places that attend at a time
 
-struct Normalised {
-  Tensor mean, deviation, x;  // [B C 1 1], [B C 1 1], [B C h w]
-};
-
-Normalised normalised_picture(const Tensor& x) {
-  const auto [variance, mean] = at::var_mean(x, at::IntArrayRef{2, 3}, /*correction=*/at::Scalar(1), /*keepdim=*/true);
-  const Tensor deviation = (variance + 1e-5).sqrt();
-  return {mean, deviation, (x - mean) / deviation};
+Tensor normalised_picture(const Tensor& x) {  // [B C h w]
+  const ChannelMoments own = channel_moments(x);
+  return (x - own.mean) / own.deviation;
 }
 
 Tensor pooled(const Tensor& x, std::int64_t side) {  // [B C h w] -> [B C ceil(h / side) ceil(w / side)]
@@ -82,7 +77,7 @@ RelationBlock::RelationBlock(const Weights& w, const SetStylizerConfig& c)
 
 Tensor RelationBlock::overview(const MicroAst::Features& features) const {
   const Tensor both = at::cat({features[0], features[1]}, 1);  // [B 128 h w]
-  const Normalised n = normalised_picture(both);
+  const ChannelMoments n = channel_moments(both);
   const Tensor grid = rows(at::adaptive_avg_pool2d(both, {kOverview, kOverview}));  // [B 64 128]
   const Tensor all = at::cat({n.mean, n.deviation}, 1).flatten(1).unsqueeze(1);     // [B 1 256]
   return at::cat({whole(all), cells(grid)}, 1);
@@ -184,7 +179,7 @@ StyleSignal signal_maps(const Tensor& merged, std::int64_t depth, std::int64_t h
 
 SetStylizer::Result SetStylizer::paint(const MicroAst::Features& content, const std::vector<StyleTokens>& styles,
                                        const Tensor& shares, const PaintOptions& options) const {
-  const Tensor looks = pooled(normalised_picture(content[1]).x, 2);  // [B 64 h8 w8]
+  const Tensor looks = pooled(normalised_picture(content[1]), 2);  // [B 64 h8 w8]
   const std::int64_t B = looks.size(0), h8 = looks.size(2), w8 = looks.size(3), T = h8 * w8;
   const auto I = static_cast<std::int64_t>(styles.size());
   const Tensor q = query(rows(looks)).unsqueeze(1);  // [B 1 T 64]

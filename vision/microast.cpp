@@ -12,37 +12,7 @@ Tensor twice_as_large(const Tensor& x) {
   return at::upsample_bilinear2d(x, {2 * x.size(2), 2 * x.size(3)}, /*align_corners=*/false);
 }
 
-struct Moments {
-  Tensor mean, deviation;  // [1 C 1 1]
-};
-
-Moments moments(const Tensor& x) {
-  const auto [variance, mean] = at::var_mean(x, at::IntArrayRef{2, 3}, /*correction=*/at::Scalar(1), /*keepdim=*/true);
-  return {mean, (variance + 1e-5).sqrt()};
-}
-
-/// Adaptive instance normalisation: x with the style's mean and deviation. Source: Huang and Belongie 2017.
-Tensor adapted(const Tensor& x, const StyleSignal& style, double strength) {
-  const Moments own = moments(x);
-  const Tensor y = (x - own.mean) / own.deviation * style.deviation + style.mean;
-  return strength == 1 ? y : y * strength + x * (1 - strength);
-}
-
 }  // namespace
-
-ReflectedConv::ReflectedConv(const Weights& w, std::int64_t in, std::int64_t out, std::int64_t kernel,
-                             std::int64_t stride_, std::int64_t groups_)
-    : weight(w.get("weight", {out, in / groups_, kernel, kernel})),
-      bias(w.get("bias", {out}, Init::zeros)),
-      stride(stride_),
-      groups(groups_) {}
-
-Tensor ReflectedConv::operator()(const Tensor& x) const {
-  const std::int64_t reach = weight.size(2) / 2;
-  const Tensor padded = reach > 0 ? at::reflection_pad2d(x, {reach, reach, reach, reach}) : x;
-  return at::conv2d(padded, weight, bias, at::IntArrayRef{stride, stride}, at::IntArrayRef{0, 0}, at::IntArrayRef{1, 1},
-                    groups);
-}
 
 MicroAst::Residual::Residual(const Weights& w)
     : conv1(w / "conv1", kWidth, kWidth, 3), conv2(w / "conv2", kWidth, kWidth, 3) {}
@@ -97,7 +67,7 @@ MicroAst::Style MicroAst::style_of(const Features& features) const {
   Style style;
   for (std::size_t depth = 0; depth < 2; ++depth) {
     const Tensor& x = features[depth];
-    const Moments own = moments(x);
+    const ChannelMoments own = channel_moments(x);
     const auto pooled = [&](const ReflectedConv& conv) { return conv(x).mean(at::IntArrayRef{2, 3}, true); };
     style[depth] = {own.mean, own.deviation, pooled(modulator.gain[depth]), pooled(modulator.offset[depth])};
   }
@@ -105,8 +75,8 @@ MicroAst::Style MicroAst::style_of(const Features& features) const {
 }
 
 Tensor MicroAst::paint(const Features& content, const Style& style, double strength) const {
-  Tensor x = decoder.deep.modulated(adapted(content[1], style[1], strength), style[1]);
-  x = decoder.shallow.modulated(adapted(x, style[0], strength), style[0]);
+  Tensor x = decoder.deep.modulated(adapted(content[1], style[1].mean, style[1].deviation, strength), style[1]);
+  x = decoder.shallow.modulated(adapted(x, style[0].mean, style[0].deviation, strength), style[0]);
   x = decoder.mix1(decoder.widen1(twice_as_large(x)).relu_()).relu_();
   x = decoder.mix2(decoder.widen2(twice_as_large(x)).relu_()).relu_();
   return decoder.last(x);

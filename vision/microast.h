@@ -1,21 +1,10 @@
 #pragma once
 
 #include <array>
-#include <span>
 
-#include "core/weights.h"
+#include "vision/paint_layers.h"
 
 namespace limn {
-
-/// A convolution whose picture goes on beyond its border as a reflection: with stride 1 the size stays.
-struct ReflectedConv {
-  Tensor weight, bias;  // [out in/groups k k], [out]
-  std::int64_t stride, groups;
-  ReflectedConv(const Weights& w, std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t stride = 1,
-                std::int64_t groups = 1);
-  /// @param x  [B C H W], both sides above k / 2. @return [B out ceil(H / stride) ceil(W / stride)]
-  Tensor operator()(const Tensor& x) const;
-};
 
 /// The colours' statistics and the filters of a style at one depth. Several styles are one by adding them up with
 /// weights; a weight may be a map [1 1 h w].

@@ -1,0 +1,31 @@
+#pragma once
+
+#include "core/weights.h"
+
+namespace limn {
+
+// What networks that paint have in common: MicroAST, the house stylizer, AdaIN, StyTr2.
+
+/// A convolution whose picture goes on beyond its border as a reflection: with stride 1 the size stays.
+struct ReflectedConv {
+  Tensor weight, bias;  // [out in/groups k k], [out]
+  std::int64_t stride, groups;
+  ReflectedConv(const Weights& w, std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t stride = 1,
+                std::int64_t groups = 1);
+  /// @param x  [B C H W], both sides above k / 2. @return [B out ceil(H / stride) ceil(W / stride)]
+  Tensor operator()(const Tensor& x) const;
+};
+
+/// Of each channel over all places; the deviation is that of a sample, sqrt(variance + 1e-5).
+struct ChannelMoments {
+  Tensor mean, deviation;  // [B C 1 1]
+};
+
+ChannelMoments channel_moments(const Tensor& x);  // [B C h w]
+
+/// Adaptive instance normalisation: x [B C h w] with another mean and deviation, [B C 1 1] or [B C h w] (a place's
+/// own). Source: Huang and Belongie 2017, https://arxiv.org/abs/1703.06868, equation 8.
+/// @param strength  0: x as it is, 1: all of it
+Tensor adapted(const Tensor& x, const Tensor& mean, const Tensor& deviation, double strength);
+
+}  // namespace limn
