@@ -167,13 +167,14 @@ double measure_gemm(GemmKind kind, at::Device device, double seconds) {
 }
 
 double measure_read_bandwidth(int threads, double seconds) {
-  constexpr std::int64_t kWords = std::int64_t{1} << 25;         // 256 MiB
-  const auto words = std::make_unique<std::uint64_t[]>(kWords);  // zeroed: every page is really there
+  constexpr std::int64_t kWords = std::int64_t{1} << 25;  // 256 MiB
+  const Tensor memory = at::zeros({kWords}, at::kLong);  // every page is really there, and as large as those of weights
+  const auto* words = static_cast<const std::uint64_t*>(memory.const_data_ptr());
   const std::int64_t part = kWords / threads / 32 * 32;
   std::vector<std::uint64_t> sums(threads);
   const auto read = [&] {
     std::vector<std::thread> readers;
-    for (int i = 0; i < threads; ++i) readers.emplace_back([&, i] { sums[i] = sum_of(words.get() + i * part, part); });
+    for (int i = 0; i < threads; ++i) readers.emplace_back([&, i] { sums[i] = sum_of(words + i * part, part); });
     for (std::thread& reader : readers) reader.join();
   };
   const double best = shortest_run(read, seconds);

@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 
+#include "core/activation_lanes.h"
 #include "core/ops.h"
 
 namespace limn {
@@ -16,6 +17,7 @@ struct Product {
   const float* scale;  // or null
   float* y;
   std::int64_t rows, in, out;
+  std::size_t activation;  // of kernel_index()
 };
 
 // Runs outputs begin..end of a product.
@@ -35,6 +37,10 @@ namespace {
 #define LIMN_TARGET LIMN_WIDE
 constexpr int kMostRows = 6, kOuts = 4;      // of 32 registers: 24 sums, 4 weights, 1 value
 constexpr int kThinRows = 3, kThinOuts = 6;  // 18 sums, 6 weights, 1 value: more streams from memory
+#include "core/exponential.inc"
+// behind what it uses
+#include "core/activation_lanes.inc"
+// behind what it uses
 #include "core/few_rows_tile.inc"
 #undef LIMN_TARGET
 }  // namespace
@@ -45,6 +51,10 @@ namespace {
 #define LIMN_TARGET LIMN_NARROW
 constexpr int kMostRows = 3, kOuts = 3;      // of 16 registers: 9 sums, 3 weights, 1 value
 constexpr int kThinRows = 2, kThinOuts = 4;  // 8 sums, 4 weights, 1 value: more streams from memory
+#include "core/exponential.inc"
+// behind what it uses
+#include "core/activation_lanes.inc"
+// behind what it uses
 #include "core/few_rows_tile.inc"
 #undef LIMN_TARGET
 }  // namespace
@@ -87,7 +97,8 @@ bool few_rows_apply(const Tensor& x, const Tensor& weight) {
   return few && weight.is_contiguous() && kernel_for(weight.scalar_type(), widest_lanes()) != nullptr;
 }
 
-Tensor linear_few_rows(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& scale, Lanes lanes) {
+Tensor linear_few_rows(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& scale,
+                       std::optional<Activation> activation, Lanes lanes) {
   const auto [R, in] = dims<2>(x, "linear_few_rows: x [R in]");
   const Tensor rows = x.contiguous();
   const Tensor y = at::empty({R, weight.size(0)}, x.options());
@@ -98,7 +109,8 @@ Tensor linear_few_rows(const Tensor& x, const Tensor& weight, const Tensor& bias
                         y.data_ptr<float>(),
                         R,
                         in,
-                        weight.size(0)};
+                        weight.size(0),
+                        kernel_index(activation)};
   const Kernel kernel = kernel_for(weight.scalar_type(), lanes);
   if (!kernel) throw InputError("linear_few_rows: no kernel for these weights on this processor");
   // A thread is worth waking for a quarter megabyte of weights.

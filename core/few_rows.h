@@ -1,5 +1,8 @@
 #pragma once
 
+#include <optional>
+
+#include "core/activation.h"
 #include "core/lanes.h"
 #include "core/tensor.h"
 
@@ -13,15 +16,15 @@ constexpr std::int64_t kFewRows = 32;
 /// a processor with AVX2 or AVX-512.
 bool few_rows_apply(const Tensor& x, const Tensor& weight);
 
-/// y = x Wᵀ (· scale) + b for few rows, as in decoding: the weights are streamed from memory once for all rows, so
-/// eight rows cost about what one does, and 16-bit or 8-bit weights a half or a quarter. Sums are in float; a row's
-/// result depends neither on the other rows nor on the number of threads.
+/// y = activate(x Wᵀ (· scale) + b) for few rows, as in decoding: the weights are streamed from memory once for all
+/// rows, so eight rows cost about what one does, and 16-bit or 8-bit weights a half or a quarter. Sums are in float; a
+/// row's result depends neither on the other rows nor on the number of threads.
 /// @param x       float [R in]
 /// @param weight  [out in], float, bfloat16, half or int8
 /// @param bias    float [out] or undefined
 /// @param scale   float [out], one per weight row, or undefined
 /// @return float [R out]
 Tensor linear_few_rows(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& scale = {},
-                       Lanes lanes = widest_lanes());
+                       std::optional<Activation> activation = {}, Lanes lanes = widest_lanes());
 
 }  // namespace limn

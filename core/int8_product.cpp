@@ -6,16 +6,13 @@
 #include <array>
 #include <cmath>
 
+#include "core/activation_lanes.h"
 #include "core/onednn.h"
 #include "core/ops.h"
 
 namespace limn {
 
 namespace {
-
-// Finishing kernels in this order; an Activation's is its number + 1.
-constexpr std::size_t kNone = 0, kGelu = 1, kGeluTanh = 2, kQuickGelu = 3, kRelu = 4, kSilu = 5;
-static_assert(std::size_t(Activation::gelu) + 1 == kGelu && std::size_t(Activation::silu) + 1 == kSilu);
 
 struct RowKernels {
   ByteRow (*to_bytes)(const float* x, std::int64_t size, float most, std::uint8_t* bytes) = nullptr;
@@ -31,7 +28,9 @@ namespace wide {
 namespace {
 #define LIMN_TARGET LIMN_WIDE
 #include "core/exponential.inc"
-
+// behind what it uses
+#include "core/activation_lanes.inc"
+// behind what it uses
 #include "core/int8_rows.inc"
 #undef LIMN_TARGET
 }  // namespace
@@ -41,7 +40,9 @@ namespace narrow {
 namespace {
 #define LIMN_TARGET LIMN_NARROW
 #include "core/exponential.inc"
-
+// behind what it uses
+#include "core/activation_lanes.inc"
+// behind what it uses
 #include "core/int8_rows.inc"
 #undef LIMN_TARGET
 }  // namespace
@@ -109,7 +110,7 @@ ByteRows byte_rows(const Tensor& x, std::int64_t most, Lanes lanes) {
 void finish_rows(const Tensor& y, const Tensor& rows, const Tensor& sums, const Tensor& bias,
                  std::optional<Activation> activation, Lanes lanes) {
   const auto [R, out] = dims<2>(y, "finish_rows: y [R out]");
-  const auto finish = kernels_for(lanes).finish[activation ? static_cast<std::size_t>(*activation) + 1 : kNone];
+  const auto finish = kernels_for(lanes).finish[kernel_index(activation)];
   auto* to = y.mutable_data_ptr<float>();
   const float *stand = rows.const_data_ptr<float>(), *total = sums.const_data_ptr<float>();
   const float* plus = bias.defined() ? bias.const_data_ptr<float>() : nullptr;

@@ -52,6 +52,16 @@ LIMN_WIDE inline void store(std::uint8_t* p, Vector whole) {  // of 0 to 255
 }
 LIMN_WIDE inline Vector multiply_add(Vector a, Vector b, Vector c) { return _mm512_fmadd_ps(a, b, c); }
 LIMN_WIDE inline float total(Vector v) { return _mm512_reduce_add_ps(v); }
+// Of four vectors at once, in about the time of one; a vector's sum does not depend on its place.
+LIMN_WIDE inline void totals(Vector a, Vector b, Vector c, Vector d, float* four) {
+  const __m512d ab = _mm512_castps_pd(_mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b)));
+  const __m512d cd = _mm512_castps_pd(_mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d)));
+  const __m512 abcd = _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(ab, cd)),
+                                    _mm512_castpd_ps(_mm512_unpackhi_pd(ab, cd)));  // in each quarter its own sums
+  const __m256 halves =
+      _mm256_add_ps(_mm512_castps512_ps256(abcd), _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(abcd), 1)));
+  _mm_storeu_ps(four, _mm_add_ps(_mm256_castps256_ps128(halves), _mm256_extractf128_ps(halves, 1)));
+}
 LIMN_WIDE inline float highest(Vector v) { return _mm512_reduce_max_ps(v); }
 LIMN_WIDE inline Vector higher(Vector a, Vector b) { return _mm512_max_ps(a, b); }  // b where one is not a number
 LIMN_WIDE inline Vector lower(Vector a, Vector b) { return _mm512_min_ps(a, b); }
@@ -91,6 +101,13 @@ LIMN_NARROW inline float total(Vector v) {
   const __m128 four = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
   const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
   return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+LIMN_NARROW inline void totals(Vector a, Vector b, Vector c, Vector d, float* four) {
+  const __m256d ab = _mm256_castps_pd(_mm256_add_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b)));
+  const __m256d cd = _mm256_castps_pd(_mm256_add_ps(_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d)));
+  const __m256 abcd =
+      _mm256_add_ps(_mm256_castpd_ps(_mm256_unpacklo_pd(ab, cd)), _mm256_castpd_ps(_mm256_unpackhi_pd(ab, cd)));
+  _mm_storeu_ps(four, _mm_add_ps(_mm256_castps256_ps128(abcd), _mm256_extractf128_ps(abcd, 1)));
 }
 LIMN_NARROW inline float highest(Vector v) {
   const __m128 four = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));

@@ -13,22 +13,32 @@ bool wants_gradient(const Tensor& x, const Tensor& weight) {
   return at::GradMode::is_enabled() && (x.requires_grad() || weight.requires_grad());
 }
 
+bool is_reduced(const Tensor& weight) {
+  return weight.is_cpu() && (weight.scalar_type() == at::kBFloat16 || weight.scalar_type() == at::kHalf);
+}
+
+/// By our own kernel; undefined where it has none for these tensors.
+Tensor few_rows_product(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& scale,
+                        std::optional<Activation> activation) {
+  const bool reduced = is_reduced(weight);
+  if (wants_gradient(x, weight)) return {};
+  const Tensor in = reduced ? x.to(at::kFloat) : x;
+  if (!few_rows_apply(in, weight)) return {};
+  auto sizes = x.sizes().vec();
+  sizes.back() = weight.size(0);
+  const Tensor offset = bias.defined() && reduced ? bias.to(at::kFloat) : bias;
+  return linear_few_rows(in.reshape({-1, x.size(-1)}), weight, offset, scale, activation)
+      .view(sizes)
+      .to(x.scalar_type());
+}
+
 }  // namespace
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& scale) {
-  const at::ScalarType dtype = weight.scalar_type();
-  const bool reduced = weight.is_cpu() && (dtype == at::kBFloat16 || dtype == at::kHalf);
-  if (!wants_gradient(x, weight) && (reduced || dtype == at::kFloat || dtype == at::kChar)) {
-    const Tensor in = reduced ? x.to(at::kFloat) : x;
-    if (few_rows_apply(in, weight)) {
-      auto sizes = x.sizes().vec();
-      sizes.back() = weight.size(0);
-      const Tensor offset = bias.defined() && reduced ? bias.to(at::kFloat) : bias;
-      return linear_few_rows(in.reshape({-1, x.size(-1)}), weight, offset, scale).view(sizes).to(x.scalar_type());
-    }
-  }
-  if (dtype == at::kChar) return at::linear(x, weight.to(at::kFloat) * scale.unsqueeze(1), bias);
-  if (reduced && !computes_well(dtype))
+  const Tensor y = few_rows_product(x, weight, bias, scale, std::nullopt);
+  if (y.defined()) return y;
+  if (weight.scalar_type() == at::kChar) return at::linear(x, weight.to(at::kFloat) * scale.unsqueeze(1), bias);
+  if (is_reduced(weight) && !computes_well(weight.scalar_type()))
     return at::linear(x.to(at::kFloat), weight.to(at::kFloat), bias.defined() ? bias.to(at::kFloat) : bias)
         .to(x.scalar_type());
   return at::linear(x, weight, bias);
@@ -59,11 +69,11 @@ Tensor Linear::operator()(const Tensor& x) const {
 
 Tensor Linear::activated(const Tensor& x, Activation activation) const {
   if (in_bytes_) return (*in_bytes_)(x, bias, activation);
-  if (activation == Activation::gelu) {
-    const Tensor y = packed_product(x, PackedActivation::gelu);
-    if (y.defined()) return y;
-  }
-  return activate_in_place((*this)(x), activation);
+  const bool gelu = activation == Activation::gelu;
+  const Tensor packed = packed_product(x, gelu ? PackedActivation::gelu : PackedActivation::none);
+  if (packed.defined()) return gelu ? packed : activate_in_place(packed, activation);
+  const Tensor few = few_rows_product(x, weight_->rows(), bias, weight_->scale(), activation);
+  return few.defined() ? few : activate_in_place((*this)(x), activation);
 }
 
 LayerNorm::LayerNorm(const Weights& w, std::int64_t dim, double eps_)

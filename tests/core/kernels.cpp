@@ -31,11 +31,28 @@ TEST_CASE("few rows times a matrix, in every instruction set", "[kernels]") {
             const Tensor scale = type == at::kChar ? at::rand({out}) / 127 : Tensor();
             Tensor expected = at::matmul(x.to(at::kDouble), weight.to(at::kDouble).t());
             if (scale.defined()) expected = expected * scale.to(at::kDouble);
-            const Tensor y = linear_few_rows(x, weight, bias, scale, lanes);
+            const Tensor y = linear_few_rows(x, weight, bias, scale, {}, lanes);
             CHECK(difference(y, expected + bias.to(at::kDouble)) < 2e-5 * std::sqrt(static_cast<double>(in)));
             // One row alone gives the same bits.
-            CHECK(at::equal(linear_few_rows(x.narrow(0, rows - 1, 1), weight, bias, scale, lanes)[0], y[rows - 1]));
+            CHECK(at::equal(linear_few_rows(x.narrow(0, rows - 1, 1), weight, bias, scale, {}, lanes)[0], y[rows - 1]));
           }
+}
+
+TEST_CASE("few rows activated on the way to memory", "[kernels]") {
+  at::manual_seed(6);
+  const Tensor x = 3 * at::randn({3, 40}), weight = at::randn({300, 40}) / 3, bias = at::randn({300});
+  const Tensor sums = at::linear(x.to(at::kDouble), weight.to(at::kDouble), bias.to(at::kDouble));
+  for (const Lanes lanes : lanes_here())
+    for (const Activation activation :
+         {Activation::gelu, Activation::gelu_tanh, Activation::quick_gelu, Activation::relu, Activation::silu}) {
+      CAPTURE(static_cast<int>(lanes), static_cast<int>(activation));
+      const Tensor y = linear_few_rows(x, weight, bias, {}, activation, lanes);
+      CHECK(difference(y, activate(sums, activation)) < 2e-5);
+      for (const std::int64_t outs : {1, 13, 299})  // a number's bits do not depend on its place in a vector
+        CHECK(at::equal(linear_few_rows(x, weight.narrow(0, 300 - outs, outs).contiguous(),
+                                        bias.narrow(0, 300 - outs, outs).contiguous(), {}, activation, lanes),
+                        y.narrow(1, 300 - outs, outs)));
+    }
 }
 
 TEST_CASE("our own attention, in every instruction set", "[kernels][attention]") {
