@@ -196,11 +196,19 @@ double measure_parallel_region() {
 
 void forget_peak_memory() { std::ofstream("/proc/self/clear_refs") << "5"; }
 
-double peak_memory() {
+namespace {
+
+double status_bytes(const std::string& field) {
   std::ifstream lines("/proc/self/status");
   for (std::string line; std::getline(lines, line);)
-    if (line.rfind("VmHWM:", 0) == 0) return std::strtod(line.c_str() + 6, nullptr) * 1024;
+    if (line.rfind(field, 0) == 0) return std::strtod(line.c_str() + field.size(), nullptr) * 1024;
   return 0;
 }
+
+}  // namespace
+
+double peak_memory() { return status_bytes("VmHWM:"); }
+
+double present_memory() { return status_bytes("VmRSS:"); }
 
 }  // namespace limn

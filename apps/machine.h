@@ -33,6 +33,8 @@ bool is_reference_blas(const std::string& library);
 void forget_peak_memory();
 /// The most memory since then, in bytes; 0 where the system does not tell.
 double peak_memory();
+/// The memory that this process holds now, in bytes; 0 where the system does not tell.
+double present_memory();
 
 /// Arithmetic of the measured products.
 enum class GemmKind { fp32, bf16, fp16, int8 };

@@ -10,6 +10,7 @@
 #include "apps/models.h"
 #include "apps/pictures.h"
 #include "apps/results.h"
+#include "apps/stylize_room.h"
 #include "core/hash.h"
 #include "core/json.h"
 #include "core/ops.h"
@@ -204,6 +205,7 @@ int paint_one(const StylizeCommand& o, const Stylizer& stylizer, std::vector<Sty
   for (std::size_t i = 0; i < masks.size(); ++i) styles[i].mask = masks[i];
   StylizeOptions options = options_of(o);
   if (!o.protect.empty()) options.protect = read_mask(o.protect, H, W);
+  options.strip = strip_within(o.memory.empty() ? 0 : parse_memory(o.memory), stylizer, H, W);
 
   const auto begin = std::chrono::steady_clock::now();
   const Stylized made = stylize(stylizer, canvas.picture, styles, options);
@@ -251,11 +253,13 @@ int paint_folder(const StylizeCommand& o, const Stylizer& stylizer, const std::v
 
 int stylize_command(const StylizeCommand& o, std::ostream& out, std::ostream& notes) {
   check_counts(o);
+  if (!o.memory.empty()) parse_memory(o.memory);  // before anything is opened
   const bool folder_in = o.contents.size() == 1 && fs::is_directory(o.contents[0]);
   if (folder_in && (!o.attribution.empty() || !o.compare.empty()))
     throw UsageError("--attribution, --compare: are of one canvas, but --content is a folder");
   if (!folder_in && plan_output(o.out, o.existing) == OutputPlan::keep) return exit_done;
   apply_threads(o.common);
+  keep_buffers();
   const Model model = open_stylizer(o);
   const std::vector<StyleItem> styles = read_styles(o, *model.stylizer);
   if (!o.save_style.empty()) write_style(o.save_style, *model.stylizer, styles[0].read);

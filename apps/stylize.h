@@ -24,6 +24,7 @@ struct StylizeCommand {
   double strength = 1;
   double style_scale = 1;             ///< size of the strokes: the styles are read at this share of their size
   std::int64_t size = 0;              ///< longer side of the canvas; 0: the contents' own
+  std::string memory;                 ///< what the process may hold at most, e.g. "1G"; empty: no bound
   std::filesystem::path out;          ///< a picture; of a folder of contents: a folder
   std::filesystem::path attribution;  ///< a map of which style painted what; empty: none
   std::filesystem::path compare;      ///< a sheet of every content in every style; empty: none

@@ -12,11 +12,6 @@ constexpr std::int64_t kWidth = 64;      // of MicroAST's features
 constexpr std::int64_t kOverview = 8;    // tokens a side in the relation block
 constexpr std::int64_t kQueries = 4096;  // places that attend at a time
 
-Tensor normalised_picture(const Tensor& x) {  // [B C h w]
-  const ChannelMoments own = channel_moments(x);
-  return (x - own.mean) / own.deviation;
-}
-
 Tensor pooled(const Tensor& x, std::int64_t side) {  // [B C h w] -> [B C ceil(h / side) ceil(w / side)]
   if (side == 1) return x;
   return at::avg_pool2d(x, {side, side}, {side, side}, {0, 0}, /*ceil_mode=*/true, /*count_include_pad=*/false);
@@ -75,12 +70,14 @@ RelationBlock::RelationBlock(const Weights& w, const SetStylizerConfig& c)
         BlockConfig{.dim = c.relation_dim, .heads = c.relation_heads, .mlp = c.relation_mlp, .eps = 1e-5});
 }
 
-Tensor RelationBlock::overview(const MicroAst::Features& features) const {
-  const Tensor both = at::cat({features[0], features[1]}, 1);  // [B 128 h w]
-  const ChannelMoments n = channel_moments(both);
-  const Tensor grid = rows(at::adaptive_avg_pool2d(both, {kOverview, kOverview}));  // [B 64 128]
-  const Tensor all = at::cat({n.mean, n.deviation}, 1).flatten(1).unsqueeze(1);     // [B 1 256]
-  return at::cat({whole(all), cells(grid)}, 1);
+RelationBlock::Sight RelationBlock::sight(const Tensor& features) {
+  return {channel_moments(features), at::adaptive_avg_pool2d(features, {kOverview, kOverview})};
+}
+
+Tensor RelationBlock::overview(const std::array<Sight, 2>& both) const {
+  const auto& [a, b] = both;
+  const Tensor all = at::cat({a.all.mean, b.all.mean, a.all.deviation, b.all.deviation}, 1);  // [B 256 1 1]
+  return at::cat({whole(all.flatten(1).unsqueeze(1)), cells(rows(at::cat({a.cells, b.cells}, 1)))}, 1);
 }
 
 std::vector<StyleRelation> RelationBlock::operator()(const Tensor& content, const std::vector<Tensor>& styles,
@@ -110,118 +107,258 @@ SetStylizer::SetStylizer(const Weights& w, const SetStylizerConfig& c)
       key(w.get("key.weight", {kWidth, kWidth}, Init::zeros)),
       relation(w / "relation", c) {}
 
-StyleTokens SetStylizer::style(const Tensor& pictures, std::int64_t cells) const {
-  const MicroAst::Features features = net.style_encoder(pictures);
-  const MicroAst::Style own = net.style_of(features);
-  const std::int64_t B = pictures.size(0), h = features[0].size(2), w = features[0].size(3);
-  const std::int64_t side = cell_side(h, w, cells > 0 ? cells : config.cells);
+SetStylizer::Content SetStylizer::content(const Tensor& pictures) const {
+  Content content;
+  std::array<RelationBlock::Sight, 2> sights;
+  net.content_encoder.each_depth(pictures, [&](std::size_t depth, const Tensor& x) {
+    sights[depth] = RelationBlock::sight(x);
+    content.deep = x;
+  });
+  content.overview = relation.overview(sights);
+  return content;
+}
+
+namespace {
+
+/// Means of each cell's features and of their squares, about `mean`. [B S 64] each
+std::array<Tensor, 2> cell_moments(const Tensor& x, const Tensor& mean, std::int64_t side) {
+  const std::int64_t h = x.size(2), w = x.size(3);
+  const std::int64_t most = at::GradMode::is_enabled() ? h : std::max(MicroAst::kStrip / (16 * w), side);
+  std::vector<Tensor> means, squares;
+  for (const Strip& s : strips_of(h, most, 0, side)) {
+    const Tensor apart = x.narrow(2, s.first, s.rows) - mean;
+    means.push_back(pooled(apart, side));
+    squares.push_back(pooled(apart.square(), side));
+  }
   // As many squares as pixels, one less in the divisor: the variance that AdaIN takes.
   const double unbiased = static_cast<double>(h * w) / static_cast<double>(std::max<std::int64_t>(h * w - 1, 1));
+  return {rows(at::cat(means, 2)), rows(at::cat(squares, 2)) * unbiased};
+}
+
+}  // namespace
+
+StyleTokens SetStylizer::style(const Tensor& pictures, std::int64_t cells) const {
   StyleTokens tokens;
   std::vector<Tensor> moments, signals;
-  for (std::size_t depth = 0; depth < 2; ++depth) {
-    const Tensor apart = features[depth] - own[depth].mean;
-    moments.push_back(rows(pooled(apart, side)));
-    moments.push_back(rows(pooled(apart.square(), side)) * unbiased);
-    for (const Tensor* t :
-         {&own[depth].mean, &own[depth].deviation, &own[depth].filter_gain, &own[depth].filter_offset})
-      signals.push_back(t->view({B, kWidth}));
-  }
-  tokens.keys = moments[2] / own[1].deviation.view({B, 1, kWidth});
+  std::array<RelationBlock::Sight, 2> sights;
+  const std::int64_t B = pictures.size(0);
+  net.style_encoder.each_depth(pictures, [&](std::size_t depth, const Tensor& x) {
+    const std::int64_t h = x.size(2), w = x.size(3), side = cell_side(h, w, cells > 0 ? cells : config.cells);
+    const StyleSignal own = net.signal(depth, x);
+    for (Tensor& part : cell_moments(x, own.mean, side)) moments.push_back(std::move(part));
+    for (const Tensor* t : {&own.mean, &own.deviation, &own.filter_gain, &own.filter_offset})
+      signals.push_back(t->reshape({B, kWidth}));
+    sights[depth] = RelationBlock::sight(x);
+    if (depth == 0) return;
+    tokens.keys = moments[2] / own.deviation.view({B, 1, kWidth});
+    const Tensor part = cell_lengths(h, side).unsqueeze(1) * cell_lengths(w, side) / static_cast<double>(h * w);
+    tokens.log_part = part.log().to(pictures.options()).view({1, 1, 1, -1});
+  });
   tokens.moments = at::stack(moments, 2);
   tokens.signals = at::stack(signals, 1);
-  const Tensor part = cell_lengths(h, side).unsqueeze(1) * cell_lengths(w, side) / static_cast<double>(h * w);
-  tokens.log_part = part.log().to(pictures.options()).view({1, 1, 1, -1});
-  tokens.relations = relation.overview(features);
+  tokens.relations = relation.overview(sights);
   return tokens;
 }
 
 namespace {
 
+// What each place sees of a style.
 struct Attended {
-  Tensor signals;   // [B T 8 64]
-  Tensor affinity;  // [B T]
+  std::array<Tensor, 4> signals;  // [B T 64] each: of both depths mean and deviation
+  Tensor affinity;                // [B T]
 };
 
-// A style's statistics as each place sees them. q [B 1 T 64]
+// q [B 1 T 64]
 Attended attended(const Tensor& q, const StyleTokens& style, const StyleRelation& told, const Tensor& key) {
   const std::int64_t B = q.size(0), T = q.size(2), S = style.keys.size(1);
   const Tensor k = linear(style.keys, key, Tensor()) * told.keys.narrow(1, 0, 1).exp() + told.keys.narrow(1, 1, 1);
+  Attended result;
   Tensor log_sum;
   const Tensor seen = attend(q, k.unsqueeze(1), style.moments.view({B, 1, S, 4 * kWidth}),
                              {.bias = style.log_part, .log_sum = &log_sum})
                           .view({B, T, 4, kWidth});
+  result.affinity = log_sum.squeeze(1);
   const Tensor own = style.signals.unsqueeze(1), change = told.signals.unsqueeze(1);  // [B 1 8 64]
   const auto at_row = [](const Tensor& x, std::int64_t row) { return x.select(2, row); };
-  std::vector<Tensor> signals;
   for (std::int64_t depth = 0; depth < 2; ++depth) {
     const std::int64_t first = 4 * depth;
     const Tensor about = at_row(seen, 2 * depth);
     const Tensor variance = at_row(seen, 2 * depth + 1) - about.square();
-    const auto scaled = [&](const Tensor& x, std::int64_t row) { return x * at_row(change, first + row).exp(); };
     const Tensor shift = at_row(change, first) * at_row(own, first + 1);
-    signals.push_back(at_row(own, first) + about + shift);
-    signals.push_back(scaled((variance.clamp_min(0) + 1e-5).sqrt(), 1));
-    for (std::int64_t row = 2; row < 4; ++row)
-      signals.push_back(scaled(at_row(own, first + row), row).expand({B, T, kWidth}));
+    result.signals[static_cast<std::size_t>(2 * depth)] = at_row(own, first) + about + shift;
+    result.signals[static_cast<std::size_t>(2 * depth + 1)] =
+        (variance.clamp_min(0) + 1e-5).sqrt() * at_row(change, first + 1).exp();
   }
-  return {at::stack(signals, 2), log_sum.squeeze(1)};
+  return result;
 }
 
-StyleSignal signal_maps(const Tensor& merged, std::int64_t depth, std::int64_t h, std::int64_t w) {  // [B 8 64 h8 w8]
-  const auto map = [&](std::int64_t row) {
-    return at::upsample_bilinear2d(merged.select(1, 4 * depth + row), {h, w}, /*align_corners=*/false);
-  };
-  return {map(0), map(1), map(2), map(3)};
+/// Rows `first` to `first + count` of a map that is enlarged to h x w. [B C h8 w8] -> [B C count w]
+Tensor enlarged(const Tensor& map, std::int64_t first, std::int64_t count, std::int64_t h, std::int64_t w) {
+  if (count == h) return at::upsample_bilinear2d(map, {h, w}, /*align_corners=*/false);
+  const float scale = static_cast<float>(map.size(2)) / static_cast<float>(h);
+  const Tensor at_row = ((at::arange(first, first + count).to(at::kFloat) + 0.5) * scale - 0.5).clamp_min(0);
+  const Tensor above = at_row.to(at::kLong);
+  const Tensor part = (at_row - above.to(at::kFloat)).to(map.options()).view({1, 1, count, 1});
+  const auto rows_at = [&](const Tensor& index) { return map.index_select(2, index.to(map.device())); };
+  const Tensor rows_above = rows_at(above), rows_below = rows_at((above + 1).clamp_max(map.size(2) - 1));
+  return at::upsample_bilinear2d(rows_above + (rows_below - rows_above) * part, {count, w}, /*align_corners=*/false);
+}
+
+/// Pixel by pixel as the convolutions outside of training want it. [B h w C] -> [B C h w]
+Tensor as_map(const Tensor& x) {
+  const Tensor map = x.permute({0, 3, 1, 2});
+  return at::GradMode::is_enabled() ? map.contiguous() : map;
+}
+
+/// What all styles together say at each place.
+struct Merged {
+  std::array<Tensor, 4> moments;  // [B 64 h8 w8] each: of both depths mean and deviation
+  std::array<Tensor, 4> filters;  // [I B 64] each: of both depths gain and offset, the same at all places
+  Tensor mass;                    // [I B h8 w8]
+
+  StyleSignal rows(std::size_t depth, std::int64_t first, std::int64_t count, std::int64_t h, std::int64_t w) const {
+    const std::int64_t I = mass.size(0), B = mass.size(1);
+    const auto moment = [&](std::size_t which) { return enlarged(moments[2 * depth + which], first, count, h, w); };
+    const Tensor parts = I == 1 ? Tensor() : enlarged(mass, first, count, h, w).unsqueeze(-1);  // [I B count w 1]
+    const auto filter = [&](std::size_t which) {
+      const Tensor& of = filters[2 * depth + which];
+      if (I == 1) return of[0].view({B, kWidth, 1, 1});
+      Tensor sum;  // [B count w 64]
+      for (std::int64_t i = 0; i < I; ++i) {
+        const Tensor one = of[i].view({B, 1, 1, kWidth});
+        sum = sum.defined() ? at::addcmul(sum, parts[i], one) : parts[i] * one;
+      }
+      return as_map(sum);
+    };
+    return {moment(0), moment(1), filter(0), filter(1)};
+  }
+};
+
+/// A canvas' places and the styles, in each other's company.
+struct Company {
+  const std::vector<StyleTokens>& styles;
+  const Tensor& key;
+  Tensor query;                     // [B 1 T 64]
+  std::vector<StyleRelation> told;  // by style
+
+  std::int64_t places() const { return query.size(2); }
+  /// Places that attend at a time: in training all.
+  std::int64_t at_once() const { return at::GradMode::is_enabled() ? places() : kQueries; }
+  Attended see(std::size_t i, std::int64_t first) const {
+    return attended(query.narrow(2, first, std::min(at_once(), places() - first)), styles[i], told[i], key);
+  }
+  /// What all places see of a style; where they do not attend at once, how they are drawn to it and no more.
+  Attended see_all(std::size_t i) const {
+    if (at_once() >= places()) return see(i, 0);
+    if (styles.size() == 1) return {.signals = {}, .affinity = at::zeros({query.size(0), places()}, query.options())};
+    std::vector<Tensor> pieces;
+    for (std::int64_t first = 0; first < places(); first += at_once()) pieces.push_back(see(i, first).affinity);
+    return {.signals = {}, .affinity = at::cat(pieces, 1)};
+  }
+  std::array<Tensor, 4> filters() const {  // as Merged has them
+    std::array<Tensor, 4> all;
+    for (std::size_t k = 0; k < 4; ++k) {
+      const std::int64_t row = 4 * (static_cast<std::int64_t>(k) / 2) + 2 + static_cast<std::int64_t>(k) % 2;
+      std::vector<Tensor> own;
+      for (std::size_t i = 0; i < styles.size(); ++i)
+        own.push_back(styles[i].signals.select(1, row) * told[i].signals.select(1, row).exp());
+      all[k] = at::stack(own);
+    }
+    return all;
+  }
+};
+
+/// What places see of all styles, by each style's part there. [B n 64] each
+/// @param mass  [I B n 1]
+std::array<Tensor, 4> sum_by_mass(const std::vector<Attended>& seen, const Tensor& mass) {
+  std::array<Tensor, 4> sums;
+  for (std::size_t i = 0; i < seen.size(); ++i)
+    for (std::size_t k = 0; k < 4; ++k) {
+      const Tensor& signal = seen[i].signals[k];
+      const Tensor part = mass[static_cast<std::int64_t>(i)];
+      sums[k] = sums[k].defined() ? at::addcmul(sums[k], signal, part) : signal * part;
+    }
+  return sums;
+}
+
+/// The styles' signals at all places, merged by mass. Affinities are needed of all places before shares can be met;
+/// what was seen then is kept where all places attend at once, else it is seen again, piece by piece.
+Merged merged(const Company& company, std::vector<Attended> seen, const Tensor& mass) {
+  const std::int64_t I = mass.size(0), B = mass.size(1), h8 = mass.size(2), w8 = mass.size(3), T = h8 * w8;
+  const Tensor by_place = mass.reshape({I, B, T, 1});
+  std::array<Tensor, 4> all;  // [B T 64] each
+  if (seen[0].signals[0].defined()) {
+    all = sum_by_mass(seen, by_place);
+  } else {
+    for (Tensor& one : all) one = at::empty({B, T, kWidth}, company.query.options());
+    for (std::int64_t first = 0; first < T; first += company.at_once()) {
+      for (std::size_t i = 0; i < seen.size(); ++i) seen[i] = company.see(i, first);
+      const std::int64_t count = seen[0].affinity.size(1);
+      const auto here = sum_by_mass(seen, by_place.narrow(2, first, count));
+      for (std::size_t k = 0; k < 4; ++k) all[k].narrow(1, first, count).copy_(here[k]);
+    }
+  }
+  Merged result{.moments = {}, .filters = company.filters(), .mass = mass};
+  for (std::size_t k = 0; k < 4; ++k) result.moments[k] = as_map(all[k].view({B, h8, w8, kWidth}));
+  return result;
 }
 
 }  // namespace
 
-SetStylizer::Result SetStylizer::paint(const MicroAst::Features& content, const std::vector<StyleTokens>& styles,
-                                       const Tensor& shares, const PaintOptions& options) const {
-  const Tensor looks = pooled(normalised_picture(content[1]), 2);  // [B 64 h8 w8]
-  const std::int64_t B = looks.size(0), h8 = looks.size(2), w8 = looks.size(3), T = h8 * w8;
-  const auto I = static_cast<std::int64_t>(styles.size());
-  const Tensor q = query(rows(looks)).unsqueeze(1);  // [B 1 T 64]
-  std::vector<StyleRelation> told(styles.size(),
-                                  {at::zeros({B, 2, kWidth}, q.options()), at::zeros({B, 8, kWidth}, q.options())});
+SetStylizer::Result SetStylizer::paint(Content content, const std::vector<StyleTokens>& styles, const Tensor& shares,
+                                       const PaintOptions& options) const {
+  const auto [I, B, h8, w8] = dims<4>(shares, "SetStylizer: shares [I B h w]");
+  const std::int64_t h = content.deep.size(2), w = content.deep.size(3);
+  const ChannelMoments own = settled(options, "deep", channel_moments(content.deep));
+  Company company{.styles = styles, .key = key, .query = {}, .told = {}};
+  {
+    const Tensor looks = (pooled(content.deep, 2) - own.mean) / own.deviation;  // [B 64 h8 w8]
+    company.query = query(rows(looks)).unsqueeze(1);
+  }
+  const auto options_of = company.query.options();
+  company.told.assign(styles.size(), {at::zeros({B, 2, kWidth}, options_of), at::zeros({B, 8, kWidth}, options_of)});
   if (!options.unrelated) {
     std::vector<Tensor> overviews, parts;
     for (std::int64_t i = 0; i < I; ++i) {
       overviews.push_back(styles[static_cast<std::size_t>(i)].relations);
       parts.push_back(shares[i].mean(at::IntArrayRef{1, 2}));
     }
-    told = relation(relation.overview(content), overviews, parts);
+    company.told = relation(settled(options, "overview", content.overview), overviews, parts);
   }
-  const std::int64_t at_once = at::GradMode::is_enabled() ? T : kQueries;
-  std::vector<Tensor> signals, affinities;  // by style
+  std::vector<Attended> seen;
+  std::vector<Tensor> affinities;
   for (std::size_t i = 0; i < styles.size(); ++i) {
-    std::vector<Tensor> signal_parts, affinity_parts;
-    for (std::int64_t first = 0; first < T; first += at_once) {
-      const Attended part = attended(q.narrow(2, first, std::min(at_once, T - first)), styles[i], told[i], key);
-      signal_parts.push_back(part.signals);
-      affinity_parts.push_back(part.affinity);
-    }
-    signals.push_back(at::cat(signal_parts, 1));
-    affinities.push_back(at::cat(affinity_parts, 1).view({B, h8, w8}));
+    seen.push_back(company.see_all(i));
+    affinities.push_back(seen[i].affinity.view({B, h8, w8}));
   }
   Result result;
   const Tensor affinity = at::stack(affinities);  // [I B h8 w8]
   result.wish = shared_mass(affinity, shares, ShareRule::free);
-  result.mass =
-      options.share == ShareRule::free ? result.wish : shared_mass(affinity, shares, options.share, options.places);
-  Tensor merged;  // [B T 8 64]
-  for (std::int64_t i = 0; i < I; ++i) {
-    const Tensor term = signals[static_cast<std::size_t>(i)] * result.mass[i].view({B, T, 1, 1});
-    merged = merged.defined() ? merged + term : term;
+  const auto settle = [&](const Tensor& shift) { return settled(options, "shares", shift); };
+  result.mass = options.share == ShareRule::free ? result.wish
+                                                 : shared_mass(affinity, shares, options.share, options.places, settle);
+  const Merged all = merged(company, std::move(seen), result.mass);
+  company.query = Tensor();
+  const auto style = [&](std::size_t depth, std::int64_t first, std::int64_t count) {
+    return all.rows(depth, first, count, h, w);
+  };
+  if (at::GradMode::is_enabled()) {
+    const Tensor x = net.decoder.deepened(content.deep, own, style(1, 0, h), options.strength);
+    result.pictures = net.decoder.finished(x, channel_moments(x), style(0, 0, h), options.strength);
+    return result;
   }
-  merged = merged.permute({0, 2, 3, 1}).reshape({B, 8, kWidth, h8, w8});
-  const std::int64_t h = content[0].size(2), w = content[0].size(3);
-  result.pictures = net.paint(content, {signal_maps(merged, 0, h, w), signal_maps(merged, 1, h, w)}, options.strength);
+  result.pictures = net.paint(std::move(content.deep),
+                              {.strength = options.strength,
+                               .pixels = options.strip,
+                               .own = own,
+                               .style = style,
+                               .rows = options.rows,
+                               .settled = [&](const ChannelMoments& m) { return settled(options, "deepened", m); }});
   return result;
 }
 
-Tensor shared_mass(const Tensor& affinity, const Tensor& shares, ShareRule rule, const Tensor& places) {
+Tensor shared_mass(const Tensor& affinity, const Tensor& shares, ShareRule rule, const Tensor& places,
+                   const std::function<Tensor(const Tensor& shift)>& settle) {
   if (rule == ShareRule::exact) return shares;
   const Tensor wished = affinity + shares.log();  // a share of 0: never
   if (rule == ShareRule::free || affinity.size(0) == 1) return at::softmax(wished, 0);
@@ -240,6 +377,7 @@ Tensor shared_mass(const Tensor& affinity, const Tensor& shares, ShareRule rule,
       if ((got - asked).abs().max().item<double>() < 1e-4) break;
       shift = shift + asked.log() - got.log();
     }
+    if (settle) shift = settle(shift);
   }
   return at::softmax(wished + shift, 0);
 }

@@ -42,7 +42,13 @@ struct RelationBlock {
   LayerNorm norm;
   Tensor film, film_bias;  // [640 D], [640]: zero at the start
   RelationBlock(const Weights& w, const SetStylizerConfig& c);
-  Tensor overview(const MicroAst::Features& features) const;  // [B 65 D]
+  /// Of both depths' features what the overview is taken from.
+  struct Sight {
+    ChannelMoments all;  // [B 64 1 1]
+    Tensor cells;        // [B 64 8 8]: their means
+  };
+  static Sight sight(const Tensor& features);               // [B 64 h w]
+  Tensor overview(const std::array<Sight, 2>& both) const;  // [B 65 D]
   /// @param shares  [B] each; their sum is 1
   std::vector<StyleRelation> operator()(const Tensor& content, const std::vector<Tensor>& styles,
                                         const std::vector<Tensor>& shares) const;
@@ -61,17 +67,23 @@ struct SetStylizer {
   RelationBlock relation;
   SetStylizer(const Weights& w, const SetStylizerConfig& c);
 
-  MicroAst::Features content(const Tensor& pictures) const { return net.content(pictures); }  // float [B 3 H W]
+  /// What is read of a canvas.
+  struct Content {
+    Tensor deep;      ///< [B 64 h w]
+    Tensor overview;  ///< [B 65 D], for the relation block
+  };
+  Content content(const Tensor& pictures) const;  ///< @param pictures  float [B 3 H W]
   /// @param pictures  float [B 3 H W]. @param cells  at most, instead of the configuration's; 0: those
   StyleTokens style(const Tensor& pictures, std::int64_t cells = 0) const;
 
   struct Result {
-    Tensor pictures;  ///< float [B 3 H W], not clamped
+    Tensor pictures;  ///< float [B 3 H W], not clamped; undefined where options ask for rows
     Tensor mass;      ///< [I B h w]: what each style painted
     Tensor wish;      ///< [I B h w]: what each would have painted without calibration
   };
+  /// Without gradients in bounded room; features that nobody else holds are overwritten then.
   /// @param shares  [I B h w], h and w an eighth of the pictures'; their sum over I is 1 at every place
-  Result paint(const MicroAst::Features& content, const std::vector<StyleTokens>& styles, const Tensor& shares,
+  Result paint(Content content, const std::vector<StyleTokens>& styles, const Tensor& shares,
                const PaintOptions& options) const;
 };
 
@@ -79,7 +91,9 @@ struct SetStylizer {
 /// @param affinity  [I ...]: how much a place is drawn to a style, a logarithm
 /// @param shares    [I ...]: asked of each place; 0: never
 /// @param places    [...] or undefined: which places count in the mean
-Tensor shared_mass(const Tensor& affinity, const Tensor& shares, ShareRule rule, const Tensor& places = {});
+/// @param settle    or none: which shift of the affinities is taken, [I B 1 1] -> the same
+Tensor shared_mass(const Tensor& affinity, const Tensor& shares, ShareRule rule, const Tensor& places = {},
+                   const std::function<Tensor(const Tensor& shift)>& settle = {});
 
 /// The weights from which a house stylizer may go on: its own folder's, or MicroAST's four published files.
 TensorTable read_stylizer_start(const std::filesystem::path& folder);

@@ -1,5 +1,6 @@
 #include "fusion/stylizer.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/ops.h"
@@ -53,12 +54,15 @@ Tensor wanted(const std::vector<StyleItem>& styles, std::int64_t h, std::int64_t
   return at::stack(maps);
 }
 
-/// The share of the canvas [H W] that styles may paint: the masks' union.
+/// The share of the canvas [H W] that styles may paint: the masks' union. Undefined: all of it.
 Tensor paintable(const std::vector<StyleItem>& styles, const StylizeOptions& options, std::int64_t H, std::int64_t W) {
+  const bool masked = std::ranges::all_of(styles, [](const StyleItem& item) { return item.mask.defined(); });
+  if (!masked && !options.protect.defined()) return {};
   Tensor free = at::zeros({H, W});
   for (const StyleItem& item : styles)
     free = item.mask.defined() ? at::maximum(free, item.mask.to(at::kFloat)) : at::ones({H, W});
   if (options.protect.defined()) free = free * (1 - options.protect.to(at::kFloat));
+  if (!(free.max().item<float>() > 0)) throw InputError("stylize: masks: no place is left that a style may paint");
   return free;
 }
 
@@ -73,6 +77,19 @@ Tensor coloured(const Tensor& painted, const Tensor& original, StyleColour colou
   return colour == StyleColour::keep ? original + change : painted - change;
 }
 
+/// Painted rows [1 3 rows W'] as the canvas gets them, from its row `first` on: uint8 [3 rows W].
+Tensor blended(const Tensor& painted, const Tensor& canvas, const Tensor& free, std::int64_t first,
+               const StylizeOptions& options) {
+  const std::int64_t rows = painted.size(2), W = canvas.size(2);
+  const Tensor made = painted.narrow(3, 0, W).to(at::kCPU, at::kFloat).nan_to_num();
+  const bool plain = options.colour == StyleColour::style && !free.defined();
+  if (plain) return made[0].clamp(0, 1).mul_(255).round_().to(at::kByte);
+  const Tensor original = canvas.narrow(1, first, rows).to(at::kFloat).div_(255).unsqueeze(0);
+  Tensor result = coloured(made, original, options.colour);
+  if (free.defined()) result = original + (result - original) * free.narrow(0, first, rows);
+  return result[0].clamp(0, 1).mul_(255).round_().to(at::kByte);
+}
+
 std::vector<Tensor> style_of(const Stylizer& stylizer, const StyleItem& item, const Tensor& canvas,
                              StyleColour colour) {
   const bool recolour = colour == StyleColour::coral || colour == StyleColour::histogram;
@@ -85,6 +102,14 @@ std::vector<Tensor> style_of(const Stylizer& stylizer, const StyleItem& item, co
 }
 
 }  // namespace
+
+Tensor settled(const PaintOptions& options, const std::string& name, const Tensor& value) {
+  return options.settle ? options.settle(name, value) : value;
+}
+
+ChannelMoments settled(const PaintOptions& options, const std::string& name, const ChannelMoments& moments) {
+  return {settled(options, name + " mean", moments.mean), settled(options, name + " deviation", moments.deviation)};
+}
 
 StyleColour parse_style_colour(const std::string& word) {
   if (word == "style") return StyleColour::style;
@@ -112,30 +137,35 @@ Stylized stylize(const Stylizer& stylizer, const Tensor& canvas, const std::vect
   const at::NoGradGuard no_grad;
   const auto [C, H, W] = dims<3>(canvas, "stylize: canvas [3 H W]");
   check(styles, options, H, W);
-  const Tensor content = readable(canvas, stylizer, "stylize: canvas [3 H W]");
   const Tensor free = paintable(styles, options, H, W);
-  if (!(free.max().item<float>() > 0)) throw InputError("stylize: masks: no place is left that a style may paint");
-
-  const auto [h, w] = stylizer.grid(content.size(2), content.size(3));
+  const auto [h, w] = stylizer.grid(std::max(H, stylizer.smallest), std::max(W, stylizer.smallest));
   const Tensor want = wanted(styles, h, w);  // [I h w]
   const Tensor all = want.sum(0);            // [h w]
   const Tensor equal = at::full_like(want, 1.0 / static_cast<double>(styles.size()));
   const Tensor shares = at::where(all > 0, want / all.clamp_min(1e-12), equal);  // places that no style paints: any
+  const auto placed = at::TensorOptions(stylizer.placement.device).dtype(stylizer.placement.dtype);
   std::vector<StylePart> parts;
   for (std::size_t i = 0; i < styles.size(); ++i)
     parts.push_back({style_of(stylizer, styles[i], canvas, options.colour),
-                     shares[static_cast<std::int64_t>(i)].to(content.options()).view({1, 1, h, w})});
+                     shares[static_cast<std::int64_t>(i)].to(placed).view({1, 1, h, w})});
 
-  const Tensor places = pooled(free, h, w);  // [h w]
-  const auto [picture, mass] = stylizer.paint(stylizer.content(content), parts,
+  const Tensor places = free.defined() ? pooled(free, h, w) : at::ones({h, w});
+  Tensor result = at::empty({3, H, W}, at::kByte);
+  const auto take = [&, H = H](std::int64_t first, const Tensor& painted) {  // clang 14 captures no bindings
+    const std::int64_t rows = std::min(painted.size(2), H - first);
+    if (rows > 0)
+      result.narrow(1, first, rows).copy_(blended(painted.narrow(2, 0, rows), canvas, free, first, options));
+  };
+  std::vector<Tensor> content = stylizer.content(readable(canvas, stylizer, "stylize: canvas [3 H W]"));
+  const auto [picture, mass] = stylizer.paint(std::move(content), parts,
                                               {.strength = options.strength,
                                                .share = options.share,
-                                               .places = places.to(content.options()).unsqueeze(0),
-                                               .unrelated = options.unrelated});
-  const Tensor original = content.narrow(2, 0, H).narrow(3, 0, W).to(at::kFloat);
-  const Tensor blend = free.to(content.device());
-  Tensor result = coloured(picture.narrow(2, 0, H).narrow(3, 0, W).to(at::kFloat), original, options.colour);
-  result = original + (result.nan_to_num() - original) * blend;
+                                               .places = places.to(placed).unsqueeze(0),
+                                               .unrelated = options.unrelated,
+                                               .strip = options.strip,
+                                               .rows = take,
+                                               .settle = options.settle});
+  if (picture.defined()) take(0, picture);
   const auto received = [&](const Tensor& of) {
     const Tensor parts_of_all = (of * places).sum(at::IntArrayRef{1, 2}) / places.sum();  // [I]
     std::vector<double> numbers;
@@ -143,10 +173,7 @@ Stylized stylize(const Stylizer& stylizer, const Tensor& canvas, const std::vect
     return numbers;
   };
   const Tensor painted_mass = mass.to(at::kFloat).cpu();
-  return {.picture = result.clamp(0, 1).mul(255).round().to(at::kByte).squeeze(0).cpu(),
-          .shares = received(painted_mass),
-          .asked = received(shares),
-          .mass = painted_mass};
+  return {.picture = result, .shares = received(painted_mass), .asked = received(shares), .mass = painted_mass};
 }
 
 }  // namespace limn

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/device.h"
+#include "vision/paint_layers.h"
 
 namespace limn {
 
@@ -29,12 +30,29 @@ struct PaintOptions {
   ShareRule share = ShareRule::global;
   Tensor places = {};      ///< float [1 h w], h and w those of Stylizer::grid: which count in shares; undefined: all
   bool unrelated = false;  ///< items do not see each other: what the relation block adds is left out
+  /// Pixels that are painted at a time, where the model can do it: what comes out is the same, less room is needed.
+  std::int64_t strip = std::int64_t{1} << 19;
+  /// If given, may receive the picture's rows from top to bottom, [1 3 rows W'] each, instead of the result.
+  std::function<void(std::int64_t first, const Tensor& rows)> rows = {};
+  /// If given, says what a statistic of the content that has this name is taken to be: a clip's change slowly.
+  std::function<Tensor(const std::string& name, const Tensor& value)> settle = {};
 };
+
+/// The moments that options settle on.
+ChannelMoments settled(const PaintOptions& options, const std::string& name, const ChannelMoments& moments);
+Tensor settled(const PaintOptions& options, const std::string& name, const Tensor& value);
 
 struct Painted {
   Tensor picture;  ///< float [1 3 H' W'], at least the content's size, what goes beyond below and to the right; not
-                   ///< clamped
+                   ///< clamped; undefined where it was handed over in rows
   Tensor mass;     ///< float [I h w]: which part of each place each style painted
+};
+
+/// The room that painting takes beside the pictures themselves, in bytes. All 0: it is not known.
+struct PaintingRoom {
+  double pixel = 0;        ///< for every pixel of the canvas
+  double strip_pixel = 0;  ///< for every pixel that is painted at a time
+  std::int64_t halo = 0;   ///< rows that are read beyond a strip, above and below together
 };
 
 /// Paints contents in styles. A style is read once and serves any number of pictures.
@@ -45,10 +63,11 @@ struct Stylizer {
   /// float [1 3 H W] in 0..1 -> what the painter needs of a content
   std::function<std::vector<Tensor>(const Tensor& picture)> content;
   std::function<std::vector<Tensor>(const Tensor& picture)> style;
-  std::function<Painted(const std::vector<Tensor>& content, const std::vector<StylePart>& styles,
-                        const PaintOptions& options)>
+  /// @param content  as `content` gave it; what nobody else holds of it may be overwritten
+  std::function<Painted(std::vector<Tensor> content, const std::vector<StylePart>& styles, const PaintOptions& options)>
       paint;
   Placement placement = {};
+  PaintingRoom room = {};
 };
 
 /// What becomes of the colours.
@@ -76,6 +95,8 @@ struct StylizeOptions {
   bool unrelated = false;  ///< without the relation between items, for comparison
   StyleColour colour = StyleColour::style;
   Tensor protect = {};  ///< float [H W] in 0..1, the canvas' size: 1 where the content stays as it is
+  std::int64_t strip = PaintOptions{}.strip;
+  std::function<Tensor(const std::string& name, const Tensor& value)> settle = {};  ///< as in PaintOptions
 };
 
 struct Stylized {

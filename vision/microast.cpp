@@ -12,6 +12,9 @@ Tensor twice_as_large(const Tensor& x) {
   return at::upsample_bilinear2d(x, {2 * x.size(2), 2 * x.size(3)}, /*align_corners=*/false);
 }
 
+/// Rows of features a strip, of w columns each, so that it covers about so many pixels of the picture.
+std::int64_t strip_rows(std::int64_t pixels, std::int64_t w) { return std::max<std::int64_t>(pixels / (16 * w), 1); }
+
 }  // namespace
 
 MicroAst::Residual::Residual(const Weights& w)
@@ -20,8 +23,8 @@ MicroAst::Residual::Residual(const Weights& w)
 Tensor MicroAst::Residual::operator()(const Tensor& x) const { return x + conv2(conv1(x).relu_()); }
 
 Tensor MicroAst::Residual::modulated(const Tensor& x, const StyleSignal& style) const {
-  const Tensor a = (style.filter_gain * conv1(x) + style.filter_offset * x).relu_();
-  return x + style.filter_gain * conv2(a) + style.filter_offset * a;
+  const Tensor a = at::addcmul(style.filter_offset * x, style.filter_gain, conv1(x)).relu_();
+  return at::addcmul(at::addcmul(x, style.filter_offset, a), style.filter_gain, conv2(a));
 }
 
 MicroAst::Encoder::Encoder(const Weights& w)
@@ -33,16 +36,46 @@ MicroAst::Encoder::Encoder(const Weights& w)
       shallow(w / "shallow"),
       deep(w / "deep") {}
 
-MicroAst::Features MicroAst::Encoder::operator()(const Tensor& picture) const {
-  const auto [B, C, H, W] = dims<4>(picture, "MicroAst: picture [1 3 H W]");
-  if (C != 3 || std::min(H, W) < kSmallest)
-    throw InputError("MicroAst: picture [1 3 H W]: got " + shape_text(picture.sizes()) +
-                     ", expected 3 channels and sides of at least " + std::to_string(kSmallest));
-  Tensor x = wide(picture).relu_();
+Tensor MicroAst::Encoder::front(const Tensor& picture) const {
+  // Pixel by pixel most of these convolutions take half the time; training keeps to planes.
+  const auto order = at::GradMode::is_enabled() ? at::MemoryFormat::Contiguous : at::MemoryFormat::ChannelsLast;
+  Tensor x = wide(picture.contiguous(order)).relu_();
   x = mix1(reduce1(x).relu_()).relu_();
-  x = mix2(reduce2(x).relu_()).relu_();
-  const Tensor first = shallow(x);
-  return {first, deep(first)};
+  return mix2(reduce2(x).relu_()).relu_();
+}
+
+MicroAst::Features MicroAst::Encoder::operator()(const Tensor& picture) const {
+  Features features;
+  each_depth(
+      picture, [&](std::size_t depth, const Tensor& x) { features[depth] = x; }, picture.numel());
+  return features;
+}
+
+void MicroAst::Encoder::each_depth(const Tensor& picture,
+                                   const std::function<void(std::size_t depth, const Tensor& features)>& see,
+                                   std::int64_t strip) const {
+  const auto [B, C, H, W] = dims<4>(picture, "MicroAst: picture [B 3 H W]");
+  if (C != 3 || std::min(H, W) < kSmallest)
+    throw InputError("MicroAst: picture [B 3 H W]: got " + shape_text(picture.sizes()) +
+                     ", expected 3 channels and sides of at least " + std::to_string(kSmallest));
+  if (at::GradMode::is_enabled() || H * W <= strip) {
+    const Tensor first = shallow(front(picture));
+    see(0, first);
+    return see(1, deep(first));
+  }
+  constexpr std::int64_t kReach = 8;  // rows that front() sees around a strip: 4 + 1 + 2, in multiples of 4
+  const std::int64_t h = (H + 3) / 4, w = (W + 3) / 4;
+  const Tensor x = at::empty({B, kWidth, h, w}, picture.options(), at::MemoryFormat::ChannelsLast);
+  for (const Strip& s : strips_of(H, std::max<std::int64_t>(strip / W, 1), kReach, 4)) {
+    const Tensor part = front(picture.narrow(2, s.from, s.count));
+    const std::int64_t rows = (s.rows + 3) / 4;
+    x.narrow(2, s.first / 4, rows).copy_(part.narrow(2, s.skip() / 4, rows));
+  }
+  const Residual* const blocks[] = {&shallow, &deep};
+  for (std::size_t depth = 0; depth < 2; ++depth) {
+    rewrite(x, strip_rows(strip, w), 2, [&](const Tensor& part, const Strip&) { return (*blocks[depth])(part); });
+    see(depth, x);
+  }
 }
 
 MicroAst::Modulator::Modulator(const Weights& w)
@@ -63,23 +96,70 @@ MicroAst::Decoder::Decoder(const Weights& w)
 MicroAst::MicroAst(const Weights& w)
     : content_encoder(w / "content"), style_encoder(w / "style"), modulator(w / "modulator"), decoder(w / "decoder") {}
 
-MicroAst::Style MicroAst::style_of(const Features& features) const {
+Tensor MicroAst::Decoder::deepened(const Tensor& x, const ChannelMoments& own, const StyleSignal& style,
+                                   double strength) const {
+  return deep.modulated(adapted(x, own, style.mean, style.deviation, strength), style);
+}
+
+Tensor MicroAst::Decoder::finished(const Tensor& x, const ChannelMoments& own, const StyleSignal& style,
+                                   double strength) const {
+  Tensor y = shallow.modulated(adapted(x, own, style.mean, style.deviation, strength), style);
+  y = mix1(widen1(twice_as_large(y)).relu_()).relu_();
+  y = mix2(widen2(twice_as_large(y)).relu_()).relu_();
+  return last(y);
+}
+
+StyleSignal MicroAst::signal(std::size_t depth, const Tensor& features) const {
+  const std::int64_t h = features.size(2), w = features.size(3);
+  const bool whole = at::GradMode::is_enabled() || 16 * h * w <= kStrip;
+  const auto pooled = [&](const ReflectedConv& conv) {
+    Tensor sum;  // [B C 1 1]
+    for (const Strip& s : strips_of(h, whole ? h : strip_rows(kStrip, w), 1)) {
+      const Tensor rows = conv(features.narrow(2, s.from, s.count)).narrow(2, s.skip(), s.rows);
+      const Tensor part =
+          rows.mean(at::IntArrayRef{2, 3}, true) * (static_cast<double>(s.rows) / static_cast<double>(h));
+      sum = sum.defined() ? sum + part : part;
+    }
+    return sum;
+  };
+  const ChannelMoments own = channel_moments(features);
+  return {own.mean, own.deviation, pooled(modulator.gain[depth]), pooled(modulator.offset[depth])};
+}
+
+MicroAst::Style MicroAst::style(const Tensor& picture) const {
   Style style;
-  for (std::size_t depth = 0; depth < 2; ++depth) {
-    const Tensor& x = features[depth];
-    const ChannelMoments own = channel_moments(x);
-    const auto pooled = [&](const ReflectedConv& conv) { return conv(x).mean(at::IntArrayRef{2, 3}, true); };
-    style[depth] = {own.mean, own.deviation, pooled(modulator.gain[depth]), pooled(modulator.offset[depth])};
-  }
+  style_encoder.each_depth(picture, [&](std::size_t depth, const Tensor& x) { style[depth] = signal(depth, x); });
   return style;
 }
 
 Tensor MicroAst::paint(const Features& content, const Style& style, double strength) const {
-  Tensor x = decoder.deep.modulated(adapted(content[1], style[1].mean, style[1].deviation, strength), style[1]);
-  x = decoder.shallow.modulated(adapted(x, style[0].mean, style[0].deviation, strength), style[0]);
-  x = decoder.mix1(decoder.widen1(twice_as_large(x)).relu_()).relu_();
-  x = decoder.mix2(decoder.widen2(twice_as_large(x)).relu_()).relu_();
-  return decoder.last(x);
+  const Tensor x = decoder.deepened(content[1], channel_moments(content[1]), style[1], strength);
+  return decoder.finished(x, channel_moments(x), style[0], strength);
+}
+
+Tensor MicroAst::paint(Tensor deep, const StripPainting& o) const {
+  const at::NoGradGuard no_grad;
+  const auto [B, C, h, w] = dims<4>(deep, "MicroAst: deep features [B 64 h w]");
+  const std::int64_t rows = strip_rows(o.pixels, w);
+  if (deep.use_count() > 1) deep = deep.clone();
+  rewrite(deep, rows, 2, [&](const Tensor& part, const Strip& s) {
+    return decoder.deepened(part, o.own, o.style(1, s.from, s.count), o.strength);
+  });
+  ChannelMoments own = channel_moments(deep);
+  if (o.settled) own = o.settled(own);
+  constexpr std::int64_t kReach = 6;  // two convolutions, and what the rows of the picture see of it: 4
+  Tensor picture;
+  for (const Strip& s : strips_of(h, rows, kReach)) {
+    const Tensor part = decoder.finished(deep.narrow(2, s.from, s.count), own, o.style(0, s.from, s.count), o.strength);
+    const Tensor made = part.narrow(2, 4 * s.skip(), 4 * s.rows);
+    if (o.rows) {
+      o.rows(4 * s.first, made);
+      continue;
+    }
+    if (!picture.defined()) picture = at::empty({B, 3, 4 * h, 4 * w}, made.options());
+    picture.narrow(2, 4 * s.first, 4 * s.rows).copy_(made);
+  }
+  return picture;
 }
 
 }  // namespace limn

@@ -21,11 +21,15 @@ struct ChannelMoments {
   Tensor mean, deviation;  // [B C 1 1]
 };
 
-ChannelMoments channel_moments(const Tensor& x);  // [B C h w]
+/// @param x  [B C h w]. Pixel by pixel (channels last) and outside of training sums are taken in double precision.
+ChannelMoments channel_moments(const Tensor& x);
 
 /// Adaptive instance normalisation: x [B C h w] with another mean and deviation, [B C 1 1] or [B C h w] (a place's
 /// own). Source: Huang and Belongie 2017, https://arxiv.org/abs/1703.06868, equation 8.
 /// @param strength  0: x as it is, 1: all of it
 Tensor adapted(const Tensor& x, const Tensor& mean, const Tensor& deviation, double strength);
+/// @param own  x's moments, where x is only a part of what they are of
+Tensor adapted(const Tensor& x, const ChannelMoments& own, const Tensor& mean, const Tensor& deviation,
+               double strength);
 
 }  // namespace limn

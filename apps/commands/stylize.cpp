@@ -33,6 +33,7 @@ void add_stylize(CLI::App& app, Action& action) {
   look.setting("--style-scale", options->style_scale, "X", "size of the strokes: below 1 finer, above 1 coarser");
   look.option("--size", options->size, "N", "longer side of the first content in pixels (default: its own)")
       ->check(CLI::Range(1, 32768));
+  look.option("--memory", options->memory, "SIZE", "what the program may hold at most, e.g. 800M or 1.5G");
   const Group results{*command, "Results"};
   results.option("-o,--out", options->out, "FILE", "the picture, PNG or JPEG; of a folder: a folder")->required();
   results.option("--attribution", options->attribution, "FILE", "a map: which style painted what");

@@ -28,13 +28,12 @@ Model open(const std::filesystem::path& folder, const Json& config, const Placem
       .grid = [](std::int64_t height, std::int64_t width) { return std::pair((height + 7) / 8, (width + 7) / 8); },
       .content =
           [house](const Tensor& picture) {
-            const MicroAst::Features features = house.content(picture);
-            return std::vector<Tensor>(features.begin(), features.end());
+            const SetStylizer::Content content = house.content(picture);
+            return std::vector<Tensor>{content.deep, content.overview};
           },
       .style = [house](const Tensor& picture) { return listed(house.style(picture)); },
       .paint =
-          [house](const std::vector<Tensor>& content, const std::vector<StylePart>& styles,
-                  const PaintOptions& options) {
+          [house](std::vector<Tensor> content, const std::vector<StylePart>& styles, const PaintOptions& options) {
             std::vector<StyleTokens> read;
             std::vector<Tensor> shares;
             for (const StylePart& part : styles) {
@@ -42,10 +41,11 @@ Model open(const std::filesystem::path& folder, const Json& config, const Placem
               shares.push_back(part.share[0]);
             }
             const SetStylizer::Result made =
-                house.paint({content.at(0), content.at(1)}, read, at::stack(shares), options);
+                house.paint({std::move(content.at(0)), std::move(content.at(1))}, read, at::stack(shares), options);
             return Painted{made.pictures, made.mass.squeeze(1)};
           },
-      .placement = placement};
+      .placement = placement,
+      .room = {.pixel = 44, .strip_pixel = 400, .halo = 48}};
   return model;
 }
 

@@ -66,14 +66,42 @@ std::vector<Tensor> listed(const MicroAst::Style& style) {
 
 // Attention of every place over all styles' tokens with equal weights has each style's statistics as its answer; the
 // mixture by shares is what is left to compute.
-MicroAst::Style mixture(const std::vector<StylePart>& parts) {
-  std::vector<Tensor> sums(8);
-  for (const StylePart& part : parts)
-    for (std::size_t i = 0; i < sums.size(); ++i) {
-      const Tensor term = part.style.at(i) * part.share;
-      sums[i] = sums[i].defined() ? sums[i] + term : term;
+StyleSignal mixture(const std::vector<StylePart>& parts, std::size_t depth, std::int64_t first, std::int64_t rows) {
+  const auto mixed = [&](std::size_t index) {
+    if (parts.size() == 1) return parts[0].style.at(index);
+    Tensor sum;  // [1 rows w 64]: pixel by pixel, as the convolutions want it
+    for (const StylePart& part : parts) {
+      const Tensor share = part.share[0].narrow(1, first, rows).unsqueeze(-1);  // [1 rows w 1]
+      const Tensor one = part.style.at(index).view({1, 1, 1, -1});
+      sum = sum.defined() ? at::addcmul(sum, share, one) : share * one;
     }
-  return {StyleSignal{sums[0], sums[1], sums[2], sums[3]}, StyleSignal{sums[4], sums[5], sums[6], sums[7]}};
+    return sum.permute({0, 3, 1, 2});
+  };
+  return {mixed(4 * depth), mixed(4 * depth + 1), mixed(4 * depth + 2), mixed(4 * depth + 3)};
+}
+
+// Features of large pictures keep their deep half only: nothing is painted with the shallow one.
+std::vector<Tensor> content_of(const MicroAst& net, const Tensor& picture) {
+  const bool small = picture.size(2) * picture.size(3) <= MicroAst::kStrip;
+  std::vector<Tensor> features(2);
+  net.content_encoder.each_depth(picture, [&](std::size_t depth, const Tensor& x) {
+    if (depth == 1 || small) features[depth] = x;
+  });
+  return features;
+}
+
+Painted paint(const MicroAst& net, std::vector<Tensor> content, const std::vector<StylePart>& styles,
+              const PaintOptions& options) {
+  std::vector<Tensor> mass;  // equal attention: every rule of shares gives what is asked
+  for (const StylePart& part : styles) mass.push_back(part.share[0][0]);
+  const StripPainting strips{.strength = options.strength,
+                             .pixels = options.strip,
+                             .own = settled(options, "deep", channel_moments(content.at(1))),
+                             .style = [&](std::size_t depth, std::int64_t first,
+                                          std::int64_t rows) { return mixture(styles, depth, first, rows); },
+                             .rows = options.rows,
+                             .settled = [&](const ChannelMoments& own) { return settled(options, "deepened", own); }};
+  return {net.paint(std::move(content.at(1)), strips), at::stack(mass)};
 }
 
 Model open(const std::filesystem::path& folder, const Json&, const Placement& placement) {
@@ -86,20 +114,12 @@ Model open(const std::filesystem::path& folder, const Json&, const Placement& pl
   model.stylizer = Stylizer{
       .smallest = MicroAst::kSmallest,
       .grid = [](std::int64_t height, std::int64_t width) { return std::pair((height + 3) / 4, (width + 3) / 4); },
-      .content =
-          [net](const Tensor& picture) {
-            const MicroAst::Features features = net.content(picture);
-            return std::vector<Tensor>(features.begin(), features.end());
-          },
+      .content = [net](const Tensor& picture) { return content_of(net, picture); },
       .style = [net](const Tensor& picture) { return listed(net.style(picture)); },
-      .paint =
-          [net](const std::vector<Tensor>& content, const std::vector<StylePart>& styles, const PaintOptions& options) {
-            std::vector<Tensor> mass;  // equal attention: every rule of shares gives what is asked
-            for (const StylePart& part : styles) mass.push_back(part.share[0][0]);
-            return Painted{net.paint({content.at(0), content.at(1)}, mixture(styles), options.strength),
-                           at::stack(mass)};
-          },
-      .placement = placement};
+      .paint = [net](std::vector<Tensor> content, const std::vector<StylePart>& styles,
+                     const PaintOptions& options) { return paint(net, std::move(content), styles, options); },
+      .placement = placement,
+      .room = {.pixel = 17, .strip_pixel = 400, .halo = 48}};
   return model;
 }
 

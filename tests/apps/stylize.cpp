@@ -4,6 +4,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "apps/stylize_room.h"
 #include "core/json.h"
 #include "core/ops.h"
 #include "fusion/model.h"
@@ -89,6 +90,33 @@ TEST_CASE("stylize: each picture of a folder; what cannot be read stops no other
   CHECK_THROWS_AS(world.run(), UsageError);
 }
 
+TEST_CASE("stylize: memory is a number and a unit", "[stylize]") {
+  CHECK(parse_memory("1000") == 1000);
+  CHECK(parse_memory("2K") == 2048);
+  CHECK(parse_memory("1.5g") == 1.5 * 1024 * 1024 * 1024);
+  CHECK(parse_memory("512MB") == 512.0 * 1024 * 1024);
+  for (const char* wrong : {"", "G", "-1G", "0", "1T", "1GG", "nan", "inf", "1 G", "B"})
+    CHECK_THROWS_AS(parse_memory(wrong), UsageError);
+  // Less memory, narrower strips; the pixels stay.
+  Stylizer painter;
+  painter.room = {.pixel = 16, .strip_pixel = 400, .halo = 48};
+  CHECK(strip_within(0, painter, 4096, 4096) == PaintOptions{}.strip);
+  CHECK(strip_within(64e9, painter, 4096, 4096) == PaintOptions{}.strip);
+  CHECK_THROWS_WITH(strip_within(1e6, painter, 4096, 4096), ContainsSubstring("for 4096 x 4096 pixels"));
+  CHECK_THROWS_WITH(strip_within(1e9, {}, 64, 64), ContainsSubstring("paints every canvas as a whole"));
+}
+
+TEST_CASE("stylize: less memory, the same picture", "[stylize]") {
+  World world;
+  write_image(world.folder / "contents/a.png", at::randint(0, 256, {1030, 520, 3}, at::kByte));
+  REQUIRE(world.run() == exit_done);
+  const Model model = open_model(world.folder / "model");
+  const auto read = [&](const char* name) { return world.picture(name).permute({2, 0, 1}).contiguous(); };
+  const Stylized narrow =
+      stylize(*model.stylizer, read("contents/a.png"), {{read("s.png")}, {read("t.png")}}, {.strip = 40'000});
+  CHECK((narrow.picture.to(at::kInt) - read("out.png").to(at::kInt)).abs().max().item<int>() <= 1);
+}
+
 TEST_CASE("stylize: wishes that cannot be met are said in one sentence", "[stylize]") {
   const auto says = [](const auto& change, const std::string& sentence) {
     World world;
@@ -101,6 +129,9 @@ TEST_CASE("stylize: wishes that cannot be met are said in one sentence", "[styli
   says([](World& w) { w.command.share = "most"; }, "share: got \"most\", expected global, exact or free");
   says([](World& w) { w.command.colour = "blue"; },
        "colour: got \"blue\", expected style, keep, only, coral or histogram");
+  says([](World& w) { w.command.memory = "much"; },
+       "--memory: got \"much\", expected a size such as 800M or 1.5G, or a number of bytes");
+  says([](World& w) { w.command.memory = "20M"; }, "stylize: --memory: got 20M, expected at least ");
   says([](World& w) { w.command.save_style = w.folder / "x.style"; }, "--save-style: expected one style");
   says([](World& w) { w.command.styles = {w.folder / "model/config.json"}; }, "config.json");
   says([](World& w) { w.command.out = w.folder / "nowhere/out.png"; }, "nowhere");

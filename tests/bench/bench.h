@@ -73,6 +73,7 @@ void bench_decoder(Bench& bench);
 void bench_caption(Bench& bench);
 void bench_preprocess(Bench& bench);
 void bench_house(Bench& bench);
+void bench_stylize(Bench& bench);
 
 /// The types in which models are measured: fp32, and bf16 and int8 where the processor multiplies them.
 std::vector<std::pair<std::string, Placement>> placements();

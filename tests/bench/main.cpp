@@ -20,8 +20,8 @@ int measure(const bench::Options& options, bool json) {
         << " threads, load " << processor.load << "; floor: share of the rate of matrix products (encoder) or of "
         << "reading memory (decoder), measured in turn with each run\n";
   bench::Bench bench(options, table);
-  for (const auto group :
-       {bench::bench_encoder, bench::bench_decoder, bench::bench_caption, bench::bench_preprocess, bench::bench_house})
+  for (const auto group : {bench::bench_encoder, bench::bench_decoder, bench::bench_caption, bench::bench_preprocess,
+                           bench::bench_house, bench::bench_stylize})
     group(bench);
   if (json) std::cout << bench.json().dump(1) << "\n";
   flush_results(std::cout);
@@ -38,9 +38,9 @@ int main(int argc, char* argv[]) {
   bool json = false;
   app.add_option("-t,--threads", options.threads, "threads that compute (default: 2)")->check(CLI::Range(1, 4096));
   app.add_option("-r,--repeat", options.repeat, "timed runs of each row (default: 5)")->check(CLI::Range(1, 1000));
-  app.add_option(
-      "-o,--only", options.only,
-      "groups (encoder, decoder, caption, preprocess, house) or parts of \"group:name, dtype\"; several times");
+  app.add_option("-o,--only", options.only,
+                 "groups (encoder, decoder, caption, preprocess, house, stylize) or parts of \"group:name, dtype\"; "
+                 "several times");
   app.add_flag("--json", json, "JSON on standard output, the table on standard error");
   CLI11_PARSE(app, argc, argv);
   return guarded([&] { return measure(options, json); }, std::cerr);

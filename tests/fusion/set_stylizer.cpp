@@ -37,7 +37,8 @@ struct World {
   SetStylizer house;
   Tensor canvas = at::rand({1, 3, 72, 88}), first = at::rand({1, 3, 64, 40}),
          second = at::rand({1, 3, 33, 90}).square();
-  MicroAst::Features content = house.content(canvas);
+  SetStylizer::Content content = house.content(canvas);
+  MicroAst::Features features = house.net.content(canvas);
   explicit World(bool trained) : house(stylizer(trained)) {}
 
   SetStylizer::Result paint(const std::vector<Tensor>& styles, const std::vector<double>& shares,
@@ -63,7 +64,7 @@ TEST_CASE("set attention that attends equally is MicroAST", "[stylize]") {
   for (const std::int64_t cells : {2000, 1024, 64, 7}) {  // pooling keeps the moments
     const auto made =
         world.house.paint(world.content, {world.house.style(world.first, cells)}, maps, {.strength = strength});
-    const Tensor known = world.house.net.paint(world.content, world.house.net.style(world.first), strength);
+    const Tensor known = world.house.net.paint(world.features, world.house.net.style(world.first), strength);
     CHECK(apart(made.pictures, known) < 1e-4 * known.abs().max().item<double>());
   }
 }
@@ -77,7 +78,7 @@ TEST_CASE("set attention: shares move the moments linearly where attention is eq
   for (std::size_t d = 0; d < 2; ++d)
     mixed[d] = {between(a[d].mean, b[d].mean), between(a[d].deviation, b[d].deviation),
                 between(a[d].filter_gain, b[d].filter_gain), between(a[d].filter_offset, b[d].filter_offset)};
-  const Tensor known = world.house.net.paint(world.content, mixed, 1);
+  const Tensor known = world.house.net.paint(world.features, mixed, 1);
   for (const ShareRule rule : {ShareRule::global, ShareRule::exact, ShareRule::free})
     CHECK(apart(world.paint({world.first, world.second}, {0.75, 0.25}, rule).pictures, known) <
           1e-4 * known.abs().max().item<double>());
@@ -138,6 +139,42 @@ TEST_CASE("set attention in pieces is set attention at once", "[stylize]") {
   const Tensor whole = paint();
   const at::NoGradGuard no_grad;
   CHECK(apart(whole, paint()) < 1e-5 * whole.abs().max().item<double>());
+}
+
+TEST_CASE("strips are the whole: reading, painting, shares and masks", "[stylize]") {
+  const at::NoGradGuard no_grad;
+  const SetStylizer house = stylizer(true);
+  const std::int64_t H = GENERATE(203, 130, 65), W = 270 - H;
+  const Tensor canvas = at::rand({1, 3, H, W}).square();
+  const auto read = [&](std::int64_t strip) {
+    std::vector<Tensor> features;
+    house.net.content_encoder.each_depth(
+        canvas, [&](std::size_t, const Tensor& x) { features.push_back(x.clone()); }, strip);
+    return features;
+  };
+  const std::vector<Tensor> whole = read(H * W);
+  for (const std::int64_t strip : {W * 4, W * 20, W * 64}) {
+    const std::vector<Tensor> parts = read(strip);
+    for (std::size_t depth = 0; depth < 2; ++depth)
+      CHECK(apart(whole[depth], parts[depth]) < 1e-5 * whole[depth].abs().max().item<double>());
+  }
+  const std::vector<StyleTokens> styles{house.style(at::rand({1, 3, 64, 40})), house.style(at::rand({1, 3, 33, 90}))};
+  const std::int64_t h8 = (H + 7) / 8, w8 = (W + 7) / 8;
+  const Tensor first = at::rand({1, h8, w8}) * 0.8 + 0.1;
+  const auto paint = [&](std::int64_t strip) {
+    return house.paint(house.content(canvas), styles, at::stack({first, 1 - first}), {.strip = strip}).pictures;
+  };
+  const Tensor picture = paint(H * W * 2);
+  CHECK(picture.size(2) == (H + 3) / 4 * 4);
+  for (const std::int64_t strip : {W * 4, W * 20, W * 64})
+    CHECK(apart(picture, paint(strip)) < 1e-5 * picture.abs().max().item<double>());
+  Tensor handed = at::full_like(picture, -1e9);
+  const auto made = house.paint(house.content(canvas), styles, at::stack({first, 1 - first}),
+                                {.strip = W * 20, .rows = [&](std::int64_t at_row, const Tensor& rows) {
+                                   handed.narrow(2, at_row, rows.size(2)).copy_(rows);
+                                 }});
+  CHECK(!made.pictures.defined());
+  CHECK(apart(picture, handed) < 1e-5 * picture.abs().max().item<double>());
 }
 
 TEST_CASE("a house stylizer that begins as MicroAST paints as MicroAST", "[stylize]") {
