@@ -11,11 +11,12 @@
 #include "apps/pictures.h"
 #include "apps/results.h"
 #include "apps/stylize_room.h"
+#include "apps/stylize_video.h"
 #include "core/hash.h"
 #include "core/json.h"
 #include "core/ops.h"
 #include "core/safetensors.h"
-#include "fusion/model.h"
+#include "fusion/tile.h"
 #include "vision/compose.h"
 #include "vision/drawing.h"
 #include "vision/resize.h"
@@ -36,20 +37,9 @@ Tensor at_size(const Tensor& pixels, double scale) {
   return scale == 1 ? pixels : resize(pixels, side(pixels.size(0)), side(pixels.size(1)));
 }
 
-/// A mask as the canvas needs it: brightness in 0..1, its shape the picture's own where `height` is 0.
-Tensor read_mask(const fs::path& file, std::int64_t height, std::int64_t width) {
-  const Tensor pixels = read_image(file).pixels;
-  const double proportion = static_cast<double>(pixels.size(1) * height) / static_cast<double>(pixels.size(0) * width);
-  if (proportion < 0.98 || proportion > 1.02)
-    throw InputError(file.string() + ": mask: got " + std::to_string(pixels.size(1)) + " x " +
-                     std::to_string(pixels.size(0)) + ", expected the proportions of the canvas, " +
-                     std::to_string(width) + " x " + std::to_string(height));
-  return resize(pixels, height, width, {.filter = Filter::bilinear}).to(at::kFloat).mean(2).div_(255);
-}
-
 std::vector<Tensor> read_masks(const std::vector<fs::path>& files, std::int64_t height, std::int64_t width) {
   std::vector<Tensor> masks;
-  for (const fs::path& file : files) masks.push_back(read_mask(file, height, width));
+  for (const fs::path& file : files) masks.push_back(read_canvas_mask(file, height, width));
   return masks;
 }
 
@@ -77,8 +67,17 @@ Composed read_canvas(const StylizeCommand& o) {
       scale = static_cast<double>(o.size) / static_cast<double>(std::max(pixels.size(0), pixels.size(1)));
     contents.push_back(planar(at_size(pixels, scale)));
   }
-  return compose(contents, read_masks(o.content_masks, contents[0].size(1), contents[0].size(2)),
-                 parse_compose_mode(o.compose));
+  Composed canvas = compose(contents, read_masks(o.content_masks, contents[0].size(1), contents[0].size(2)),
+                            parse_compose_mode(o.compose));
+  if (o.tile) {
+    const auto step = [](std::int64_t side) {
+      return std::max<std::int64_t>((side + kTileStep / 2) / kTileStep, 2) * kTileStep;
+    };
+    const Tensor& picture = canvas.picture;
+    canvas.picture =
+        planar(resize(picture.permute({1, 2, 0}).contiguous(), step(picture.size(1)), step(picture.size(2))));
+  }
+  return canvas;
 }
 
 constexpr const char* kStyleFile = "limn style";
@@ -137,19 +136,6 @@ const char* mode_text(ComposeMode mode) {
 
 constexpr std::int64_t kSheetSide = 256;
 
-StylizeOptions options_of(const StylizeCommand& o) {
-  return {.strength = o.strength, .share = parse_share_rule(o.share), .colour = parse_style_colour(o.colour)};
-}
-
-Model open_stylizer(const StylizeCommand& o) {
-  const fs::path folder = resolve_model(o.common.model.empty() ? kDefaultStylizer : o.common.model);
-  Model model = open_model(folder, placement_of(o.common));
-  if (!model.stylizer)
-    throw UsageError("stylize: " + folder.string() + " (family " + model.family +
-                     ") paints no pictures; name the folder of a stylizer with --model, e.g. one of MicroAST");
-  return model;
-}
-
 /// A colour for each style, far from its neighbours'. [I 3] in 0..1
 Tensor style_colours(std::int64_t count) {
   std::vector<Tensor> colours;
@@ -203,17 +189,18 @@ int paint_one(const StylizeCommand& o, const Stylizer& stylizer, std::vector<Sty
   const std::int64_t H = canvas.picture.size(1), W = canvas.picture.size(2);
   const std::vector<Tensor> masks = read_masks(o.style_masks, H, W);
   for (std::size_t i = 0; i < masks.size(); ++i) styles[i].mask = masks[i];
-  StylizeOptions options = options_of(o);
-  if (!o.protect.empty()) options.protect = read_mask(o.protect, H, W);
+  StylizeOptions options = stylize_options(o);
+  if (!o.protect.empty()) options.protect = read_canvas_mask(o.protect, H, W);
   options.strip = strip_within(o.memory.empty() ? 0 : parse_memory(o.memory), stylizer, H, W);
 
   const auto begin = std::chrono::steady_clock::now();
-  const Stylized made = stylize(stylizer, canvas.picture, styles, options);
+  const Stylized made = o.tile ? stylize_tile(stylizer, canvas.picture, styles, options)
+                               : stylize(stylizer, canvas.picture, styles, options);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   if (interrupted()) return exit_interrupted;
   write_image(o.out, made.picture.permute({1, 2, 0}).contiguous());
   if (!o.attribution.empty()) write_image(o.attribution, attribution_map(canvas.picture, made.mass));
-  if (!o.compare.empty()) write_comparison(o, stylizer, styles, options_of(o));
+  if (!o.compare.empty()) write_comparison(o, stylizer, styles, stylize_options(o));
   if (o.json)
     out << Json::object({{"out", o.out.string()},
                          {"width", W},
@@ -251,18 +238,45 @@ int paint_folder(const StylizeCommand& o, const Stylizer& stylizer, const std::v
 
 }  // namespace
 
+Tensor read_canvas_mask(const fs::path& file, std::int64_t height, std::int64_t width) {
+  const Tensor pixels = read_image(file).pixels;
+  const double proportion = static_cast<double>(pixels.size(1) * height) / static_cast<double>(pixels.size(0) * width);
+  if (proportion < 0.98 || proportion > 1.02)
+    throw InputError(file.string() + ": mask: got " + std::to_string(pixels.size(1)) + " x " +
+                     std::to_string(pixels.size(0)) + ", expected the proportions of the canvas, " +
+                     std::to_string(width) + " x " + std::to_string(height));
+  return resize(pixels, height, width, {.filter = Filter::bilinear}).to(at::kFloat).mean(2).div_(255);
+}
+
+StylizeOptions stylize_options(const StylizeCommand& o) {
+  return {.strength = o.strength, .share = parse_share_rule(o.share), .colour = parse_style_colour(o.colour)};
+}
+
+Model open_stylizer(const CommonOptions& common) {
+  const fs::path folder = resolve_model(common.model.empty() ? kDefaultStylizer : common.model);
+  Model model = open_model(folder, placement_of(common));
+  if (!model.stylizer)
+    throw UsageError("stylize: " + folder.string() + " (family " + model.family +
+                     ") paints no pictures; name the folder of a stylizer with --model, e.g. one of MicroAST");
+  return model;
+}
+
 int stylize_command(const StylizeCommand& o, std::ostream& out, std::ostream& notes) {
   check_counts(o);
   if (!o.memory.empty()) parse_memory(o.memory);  // before anything is opened
   const bool folder_in = o.contents.size() == 1 && fs::is_directory(o.contents[0]);
   if (folder_in && (!o.attribution.empty() || !o.compare.empty()))
     throw UsageError("--attribution, --compare: are of one canvas, but --content is a folder");
+  const bool clip_in = std::ranges::any_of(o.contents, is_clip);
+  if (o.tile && clip_in) throw UsageError("--tile: is of pictures, but --content is a clip");
+  if (!o.shares_to.empty() && !clip_in) throw UsageError("--shares-to: is of clips, but --content is none");
   if (!folder_in && plan_output(o.out, o.existing) == OutputPlan::keep) return exit_done;
   apply_threads(o.common);
   keep_buffers();
-  const Model model = open_stylizer(o);
+  const Model model = open_stylizer(o.common);
   const std::vector<StyleItem> styles = read_styles(o, *model.stylizer);
   if (!o.save_style.empty()) write_style(o.save_style, *model.stylizer, styles[0].read);
+  if (clip_in) return paint_clip(o, *model.stylizer, styles, out, notes);
   if (folder_in) return paint_folder(o, *model.stylizer, styles, out, notes);
   return paint_one(o, *model.stylizer, styles, out, notes);
 }

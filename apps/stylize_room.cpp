@@ -16,6 +16,7 @@ namespace limn {
 namespace {
 
 constexpr double kMega = 1 << 20;
+constexpr std::int64_t kRows = 128;  // a strip, at least: the fewer, the more is read twice
 constexpr std::int64_t kNarrowest = std::int64_t{1} << 16;
 constexpr double kPictures = 12;  // bytes a pixel: the canvas, the result, and the result once more as it is encoded
 
@@ -40,7 +41,7 @@ double parse_memory(const std::string& text) {
 }
 
 std::int64_t strip_within(double memory, const Stylizer& stylizer, std::int64_t height, std::int64_t width) {
-  const std::int64_t usual = PaintOptions{}.strip;
+  const std::int64_t usual = std::max(PaintOptions{}.strip, kRows * width);
   if (memory == 0) return usual;
   if (stylizer.room.pixel == 0)
     throw UsageError("--memory: this model paints every canvas as a whole, in as much memory as that takes");

@@ -27,6 +27,7 @@ endfunction()
 function(limn_library name)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.cpp")
   list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
+  list(FILTER sources EXCLUDE REGEX "_module\\.cpp$")  # libraries of their own, loaded by the program
   add_library(limn_${name} STATIC ${sources})
   add_library(limn::${name} ALIAS limn_${name})
   set_target_properties(limn_${name} PROPERTIES EXPORT_NAME ${name} POSITION_INDEPENDENT_CODE ON)

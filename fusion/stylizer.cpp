@@ -54,18 +54,6 @@ Tensor wanted(const std::vector<StyleItem>& styles, std::int64_t h, std::int64_t
   return at::stack(maps);
 }
 
-/// The share of the canvas [H W] that styles may paint: the masks' union. Undefined: all of it.
-Tensor paintable(const std::vector<StyleItem>& styles, const StylizeOptions& options, std::int64_t H, std::int64_t W) {
-  const bool masked = std::ranges::all_of(styles, [](const StyleItem& item) { return item.mask.defined(); });
-  if (!masked && !options.protect.defined()) return {};
-  Tensor free = at::zeros({H, W});
-  for (const StyleItem& item : styles)
-    free = item.mask.defined() ? at::maximum(free, item.mask.to(at::kFloat)) : at::ones({H, W});
-  if (options.protect.defined()) free = free * (1 - options.protect.to(at::kFloat));
-  if (!(free.max().item<float>() > 0)) throw InputError("stylize: masks: no place is left that a style may paint");
-  return free;
-}
-
 /// Brightness of RGB [1 3 H W] (BT.601), [1 1 H W].
 Tensor brightness(const Tensor& x) {
   return 0.299 * x.narrow(1, 0, 1) + 0.587 * x.narrow(1, 1, 1) + 0.114 * x.narrow(1, 2, 1);
@@ -125,6 +113,17 @@ ShareRule parse_share_rule(const std::string& word) {
   if (word == "exact") return ShareRule::exact;
   if (word == "free") return ShareRule::free;
   throw InputError("share: got \"" + word + "\", expected global, exact or free");
+}
+
+Tensor paintable(const std::vector<StyleItem>& styles, const StylizeOptions& options, std::int64_t H, std::int64_t W) {
+  const bool masked = std::ranges::all_of(styles, [](const StyleItem& item) { return item.mask.defined(); });
+  if (!masked && !options.protect.defined()) return {};
+  Tensor free = at::zeros({H, W});
+  for (const StyleItem& item : styles)
+    free = item.mask.defined() ? at::maximum(free, item.mask.to(at::kFloat)) : at::ones({H, W});
+  if (options.protect.defined()) free = free * (1 - options.protect.to(at::kFloat));
+  if (!(free.max().item<float>() > 0)) throw InputError("stylize: masks: no place is left that a style may paint");
+  return free;
 }
 
 std::vector<Tensor> read_style(const Stylizer& stylizer, const Tensor& picture) {

@@ -31,7 +31,7 @@ struct PaintOptions {
   Tensor places = {};      ///< float [1 h w], h and w those of Stylizer::grid: which count in shares; undefined: all
   bool unrelated = false;  ///< items do not see each other: what the relation block adds is left out
   /// Pixels that are painted at a time, where the model can do it: what comes out is the same, less room is needed.
-  std::int64_t strip = std::int64_t{1} << 19;
+  std::int64_t strip = std::int64_t{1} << 18;
   /// If given, may receive the picture's rows from top to bottom, [1 3 rows W'] each, instead of the result.
   std::function<void(std::int64_t first, const Tensor& rows)> rows = {};
   /// If given, says what a statistic of the content that has this name is taken to be: a clip's change slowly.
@@ -105,6 +105,11 @@ struct Stylized {
   std::vector<double> asked;   ///< what was asked for it there
   Tensor mass;                 ///< float [I h w]: which part of each place each style painted, on the model's grid
 };
+
+/// The part of the canvas that styles may paint, float [H W]: the masks' union without what is protected. Undefined:
+/// all.
+/// @throws InputError where nothing is left
+Tensor paintable(const std::vector<StyleItem>& styles, const StylizeOptions& options, std::int64_t H, std::int64_t W);
 
 /// What the model needs of a style, to be used for many canvases.
 /// @param picture  uint8 [3 H W]

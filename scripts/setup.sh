@@ -34,7 +34,8 @@ confirm() {   # what will be loaded
 # --- packages ---------------------------------------------------------------------------------------------------
 
 packages=(g++ cmake ninja-build pkg-config zlib1g-dev libjpeg-dev libpng-dev libtiff-dev libwebp-dev libfreetype-dev
-  libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev libsentencepiece-dev libicu-dev libtbb-dev libfaiss-dev
+  libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev libopencv-video-dev libopencv-videoio-dev
+  libsentencepiece-dev libicu-dev libtbb-dev libfaiss-dev
   libarchive-dev libpq-dev libcpp-httplib-dev nlohmann-json3-dev libcli11-dev libtomlplusplus-dev catch2 mold fonts-dejavu-core fonts-wqy-microhei)
 
 missing_packages() {   # names -> those that are not installed, on one line

@@ -66,7 +66,7 @@ void MicroAst::Encoder::each_depth(const Tensor& picture,
   constexpr std::int64_t kReach = 8;  // rows that front() sees around a strip: 4 + 1 + 2, in multiples of 4
   const std::int64_t h = (H + 3) / 4, w = (W + 3) / 4;
   const Tensor x = at::empty({B, kWidth, h, w}, picture.options(), at::MemoryFormat::ChannelsLast);
-  for (const Strip& s : strips_of(H, std::max<std::int64_t>(strip / W, 1), kReach, 4)) {
+  for (const Strip& s : strips_of(H, std::max(strip / W, kReach), kReach, 4)) {
     const Tensor part = front(picture.narrow(2, s.from, s.count));
     const std::int64_t rows = (s.rows + 3) / 4;
     x.narrow(2, s.first / 4, rows).copy_(part.narrow(2, s.skip() / 4, rows));

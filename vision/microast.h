@@ -35,7 +35,7 @@ struct MicroAst {
   static constexpr std::int64_t kSmallest = 16;  ///< shortest side in pixels that the borders' reflection allows
   /// Pixels that are read at a time outside of training: more than that in strips, whose results are those of the
   /// whole.
-  static constexpr std::int64_t kStrip = std::int64_t{1} << 19;
+  static constexpr std::int64_t kStrip = std::int64_t{1} << 18;
   using Features = std::array<Tensor, 2>;  // [1 64 ceil(ceil(H / 2) / 2) ...], shallow and deep
   using Style = std::array<StyleSignal, 2>;
 

@@ -1,6 +1,7 @@
 #include "apps/caption_engine.h"
 #include "apps/commands/commands.h"
 #include "apps/evaluate/evaluate_captions.h"
+#include "apps/evaluate/evaluate_clip.h"
 #include "apps/evaluate/evaluate_retrieval.h"
 #include "apps/evaluate/evaluate_stylize.h"
 
@@ -40,6 +41,22 @@ void add_stylizing(CLI::App& evaluate, Action& action) {
   add_notes_options(*command, options->common);
   command->callback(
       [options, &action] { action = [options] { return evaluate_stylize(*options, std::cout, std::cerr); }; });
+}
+
+void add_clip(CLI::App& evaluate, Action& action) {
+  auto options = std::make_shared<EvaluateClipOptions>();
+  CLI::App* command =
+      evaluate.add_subcommand("clip", "how steady a painted clip is: warp error, flicker, frames a second");
+  const Group group{*command, "Judging"};
+  group.option("clip", options->clip, "FILE", "a clip; or a photo, from which one of five seconds is made")->required();
+  group.option("--style", options->style, "FILE", "a picture that shows how it is to be painted")->required();
+  group.option("--frames", options->frames, "N", "only the first N frames")->check(CLI::PositiveNumber);
+  group.flag("--json", options->json, "one JSON object");
+  add_model_options(*command, options->common);
+  command->get_option("--model")->description("a stylizer's folder, or a bundled name (default: limn-stylizer)");
+  add_notes_options(*command, options->common);
+  command->callback(
+      [options, &action] { action = [options] { return evaluate_clip(*options, std::cout, std::cerr); }; });
 }
 
 void add_retrieval(CLI::App& evaluate, Action& action) {
@@ -95,6 +112,7 @@ void add_evaluate(CLI::App& app, Action& action) {
   CLI::App* evaluate = app.add_subcommand("evaluate", "Measure models and results");
   add_retrieval(*evaluate, action);
   add_stylizing(*evaluate, action);
+  add_clip(*evaluate, action);
   add_zero_shot(*evaluate, action);
   auto options = std::make_shared<EvaluateCaptionsOptions>();
   auto common = std::make_shared<CommonOptions>();

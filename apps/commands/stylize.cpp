@@ -10,14 +10,19 @@ void add_stylize(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("stylize", "Paint contents in styles: any number of each, one picture");
   const Group items{*command, "Items"};
   items
-      .option("--content", options->contents, "FILE…",
-              "pictures of what is to be seen; or one folder, each of whose pictures is painted")
+      .option(
+          "--content", options->contents, "FILE…",
+          "pictures of what is to be seen; or one folder, each of whose pictures is painted; or a clip, or camera:0")
       ->required();
   items
       .option("--style", options->styles, "FILE…",
               "pictures that show how it is to be painted, or what --save-style wrote")
       ->required();
   items.option("--shares", options->shares, "N,N", "how much of the picture each style gets (default: equal)")
+      ->delimiter(',');
+  items
+      .option("--shares-to", options->shares_to, "N,N",
+              "of a clip: shares move from --shares to these, first to last frame")
       ->delimiter(',');
   items.setting("--share", options->share, "WORD",
                 "shares are met over the picture (global), at every place (exact) or only wished for (free)");
@@ -33,9 +38,17 @@ void add_stylize(CLI::App& app, Action& action) {
   look.setting("--style-scale", options->style_scale, "X", "size of the strokes: below 1 finer, above 1 coarser");
   look.option("--size", options->size, "N", "longer side of the first content in pixels (default: its own)")
       ->check(CLI::Range(1, 32768));
+  look.flag("--tile", options->tile, "a picture to be laid beside itself: it goes on across its borders");
+  command
+      ->add_flag("--steady,!--no-steady", options->steady,
+                 "of a clip: each frame goes on from the one before (default; --no-steady: every frame for itself)")
+      ->group("Look");
   look.option("--memory", options->memory, "SIZE", "what the program may hold at most, e.g. 800M or 1.5G");
   const Group results{*command, "Results"};
-  results.option("-o,--out", options->out, "FILE", "the picture, PNG or JPEG; of a folder: a folder")->required();
+  results
+      .option("-o,--out", options->out, "FILE",
+              "the picture, PNG or JPEG; of a folder: a folder; of a clip: a clip, .mp4, .mov, .mkv, .avi or .webm")
+      ->required();
   results.option("--attribution", options->attribution, "FILE", "a map: which style painted what");
   results.option("--compare", options->compare, "FILE", "a sheet: every content in every style");
   results.option("--save-style", options->save_style, "FILE", "keep what was read of the style, a file NAME.style");

@@ -100,8 +100,9 @@ TEST_CASE("stylize: memory is a number and a unit", "[stylize]") {
   // Less memory, narrower strips; the pixels stay.
   Stylizer painter;
   painter.room = {.pixel = 16, .strip_pixel = 400, .halo = 48};
-  CHECK(strip_within(0, painter, 4096, 4096) == PaintOptions{}.strip);
-  CHECK(strip_within(64e9, painter, 4096, 4096) == PaintOptions{}.strip);
+  CHECK(strip_within(0, painter, 1024, 1024) == PaintOptions{}.strip);
+  CHECK(strip_within(0, painter, 4096, 4096) == 128 * 4096);
+  CHECK(strip_within(64e9, painter, 4096, 4096) == 128 * 4096);
   CHECK_THROWS_WITH(strip_within(1e6, painter, 4096, 4096), ContainsSubstring("for 4096 x 4096 pixels"));
   CHECK_THROWS_WITH(strip_within(1e9, {}, 64, 64), ContainsSubstring("paints every canvas as a whole"));
 }
@@ -115,6 +116,19 @@ TEST_CASE("stylize: less memory, the same picture", "[stylize]") {
   const Stylized narrow =
       stylize(*model.stylizer, read("contents/a.png"), {{read("s.png")}, {read("t.png")}}, {.strip = 40'000});
   CHECK((narrow.picture.to(at::kInt) - read("out.png").to(at::kInt)).abs().max().item<int>() <= 1);
+}
+
+TEST_CASE("stylize: a tile has sides in multiples of 8", "[stylize]") {
+  World world;
+  world.command.tile = true;
+  REQUIRE(world.run() == exit_done);
+  CHECK(world.picture("out.png").sizes() == at::IntArrayRef({48, 64, 3}));
+  world.command.contents = {"clip.mp4"};
+  CHECK_THROWS_WITH(world.run(), "--tile: is of pictures, but --content is a clip");
+  world.command.tile = false;
+  world.command.contents = {"a.png"};
+  world.command.shares_to = {1, 1};
+  CHECK_THROWS_WITH(world.run(), "--shares-to: is of clips, but --content is none");
 }
 
 TEST_CASE("stylize: wishes that cannot be met are said in one sentence", "[stylize]") {
