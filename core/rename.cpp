@@ -81,7 +81,21 @@ std::string fill(std::string_view pattern, const Captured& captured) {
   return name;
 }
 
-bool is_slice(Fix fix) { return fix == Fix::first_third || fix == Fix::last_two_thirds; }
+/// Which thirds of the rows a fix takes: the first and how many; none where it is no such fix.
+std::optional<std::pair<int, int>> thirds(Fix fix) {
+  switch (fix) {
+    case Fix::first_third:
+      return {{0, 1}};
+    case Fix::last_two_thirds:
+      return {{1, 2}};
+    case Fix::first_two_thirds:
+      return {{0, 2}};
+    case Fix::last_third:
+      return {{2, 1}};
+    default:
+      return std::nullopt;
+  }
+}
 
 StoredTensor fixed(const StoredTensor& stored, Fix fix) {
   if (fix == Fix::none) return stored;
@@ -96,9 +110,8 @@ StoredTensor fixed(const StoredTensor& stored, Fix fix) {
   } else if (fix == Fix::token && rank == 1) {
     result.shape = {1, 1, stored.shape[0]};
     result.load = [load = stored.load] { return load().view({1, 1, -1}); };
-  } else if (is_slice(fix) && rank > 0 && stored.shape[0] % 3 == 0) {
-    const std::int64_t third = stored.shape[0] / 3;
-    const std::int64_t begin = fix == Fix::first_third ? 0 : third, size = fix == Fix::first_third ? third : 2 * third;
+  } else if (const auto slice = thirds(fix); slice && rank > 0 && stored.shape[0] % 3 == 0) {
+    const std::int64_t third = stored.shape[0] / 3, begin = slice->first * third, size = slice->second * third;
     result.shape[0] = size;
     result.load = [load = stored.load, begin, size] { return load().narrow(0, begin, size); };
   } else if (fix == Fix::flatten0 && rank > 1 && stored.shape[0] == 1) {
@@ -169,7 +182,7 @@ Weights renamed(const TensorTable& foreign, std::span<const Rename> rows, const 
     for (const Rename& row : rows) {
       const auto ours = apply(row, name);
       if (!ours) continue;
-      if (matched && !(is_slice(matched->fix) && is_slice(row.fix)))
+      if (matched && !(thirds(matched->fix) && thirds(row.fix)))
         options.faults.push_back("two meanings " + name + ": " + first + " and " + *ours);
       if (!matched) first = *ours;
       matched = &row;

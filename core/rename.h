@@ -13,9 +13,11 @@ enum class Fix {
   transpose,
   unsqueeze0,
   flatten0,
-  token,           ///< [D] -> [1 1 D]
-  first_third,     ///< of a stacked q, k, v: the query's rows; a name with one such row may have several
-  last_two_thirds  ///< and the rows of key and value
+  token,             ///< [D] -> [1 1 D]
+  first_third,       ///< of a stacked q, k, v: the query's rows; a name with one such row may have several
+  last_two_thirds,   ///< the rows of key and value
+  first_two_thirds,  ///< those of query and key
+  last_third         ///< the value's
 };
 
 /// One row of a family's table: a foreign name pattern and our name.

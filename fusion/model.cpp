@@ -2,10 +2,12 @@
 
 namespace limn {
 
-extern const Family kBert, kBlip, kClip, kLimn, kLimnStylizer, kMicroAst, kOpenClip, kSiglip;  // fusion/families
+extern const Family kAdaIn, kBert, kBlip, kClip, kLimn, kLimnStylizer, kMicroAst, kOpenClip, kSiglip,
+    kStyTr2;  // fusion/families
 
 std::span<const Family> families() {
-  static const Family all[] = {kLimn, kBlip, kClip, kOpenClip, kSiglip, kBert, kLimnStylizer, kMicroAst};
+  static const Family all[] = {kLimn, kBlip,         kClip,     kOpenClip, kSiglip,
+                               kBert, kLimnStylizer, kMicroAst, kAdaIn,    kStyTr2};
   return all;
 }
 

@@ -25,13 +25,15 @@ std::vector<std::string> captions_of(const std::vector<std::filesystem::path>& p
 void add_stylizing(CLI::App& evaluate, Action& action) {
   auto options = std::make_shared<EvaluateStylizeOptions>();
   CLI::App* command =
-      evaluate.add_subcommand("stylize", "a stylizer beside doing nothing, matched colours and MicroAST");
+      evaluate.add_subcommand("stylize", "a stylizer beside doing nothing, matched colours and published ones");
   const Group group{*command, "Judging"};
   group.option("--content", options->contents, "FILE…", "contents; each is painted in every style")->required();
   group.option("--style", options->styles, "FILE…", "styles, at least two")->required();
   group.option("--features", options->features, "FILE", "the measures' network: SqueezeNet 1.1 or VGG, as weights")
       ->required();
   group.option("--microast", options->microast, "FOLDER", "MicroAST's published files, as a row");
+  group.option("--adain", options->adain, "FOLDER", "AdaIN's, likewise");
+  group.option("--stytr2", options->stytr2, "FOLDER", "StyTr2's, likewise");
   group.setting("--side", options->side, "N", "pixels of the middle squares; measured at half of it")
       ->check(CLI::Range(128, 4096));
   group.option("--sheet", options->sheet, "FILE", "a picture of all pairs");

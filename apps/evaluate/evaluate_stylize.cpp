@@ -5,7 +5,6 @@
 #include <cmath>
 #include <functional>
 #include <iomanip>
-#include <optional>
 #include <ostream>
 
 #include "apps/evaluate/style_measures.h"
@@ -272,8 +271,6 @@ int evaluate_stylize(const EvaluateStylizeOptions& o, std::ostream& out, std::os
                      std::to_string(o.styles.size()) + " styles, expected at least one and two");
   apply_threads(o.common);
   const Model model = opened(resolve_model(o.common.model.empty() ? kDefaultStylizer : o.common.model), o.common);
-  std::optional<Model> known;
-  if (!o.microast.empty()) known = opened(o.microast, o.common);
   const Judge judge = judge_of(o);
   if (!o.common.quiet) notes << "measured with " << judge.net.name << " at " << o.side / 2 << " pixels\n";
 
@@ -284,10 +281,18 @@ int evaluate_stylize(const EvaluateStylizeOptions& o, std::ostream& out, std::os
     rows.push_back(judged(judge, name, painter_of(stylizer), kept));
     promises.emplace_back(name, promises_of(judge, stylizer));
   };
-  if (known) add("MicroAST", *known->stylizer, nullptr);
+  const auto add_published = [&](const char* name, const char* option, const fs::path& folder) {
+    if (!folder.empty())
+      add(name, *opened(folder, o.common).stylizer, nullptr);
+    else if (!o.common.quiet)
+      notes << name << ": no row, its files were not given (" << option << " FOLDER)\n";
+  };
+  add_published("MicroAST", "--microast", o.microast);
   std::vector<Tensor> made;
   add(model.folder.filename().string(), *model.stylizer, &made);
   rows.push_back(judged(judge, "without relation", painter_of(*model.stylizer, {.unrelated = true})));
+  add_published("AdaIN", "--adain", o.adain);  // last: memory's peak only rises, and these need the most
+  add_published("StyTr2", "--stytr2", o.stytr2);
   if (interrupted()) return exit_interrupted;
   if (!o.sheet.empty()) save_sheet(o.sheet, judge, made);
   if (!o.json) {

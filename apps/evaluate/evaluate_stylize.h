@@ -13,14 +13,15 @@ struct EvaluateStylizeOptions {
   CommonOptions common;
   std::vector<std::filesystem::path> contents, styles;  ///< every content is painted in every style
   std::filesystem::path features;  ///< the network of the measures: SqueezeNet 1.1 or VGG (vision/feature_net.h)
-  std::filesystem::path microast;  ///< MicroAST's published files as a row of their own; empty: none
-  std::int64_t side = 512;         ///< of the middle squares that are painted; measures are taken at half of it
-  std::filesystem::path sheet;     ///< a picture of all pairs by the model; empty: none
+  /// Folders with the files that other stylizers' authors publish, a row for each; empty: none.
+  std::filesystem::path microast, adain, stytr2;
+  std::int64_t side = 512;      ///< of the middle squares that are painted; measures are taken at half of it
+  std::filesystem::path sheet;  ///< a picture of all pairs by the model; empty: none
   bool json = false;
 };
 
-/// Judges a stylizer beside doing nothing, matching colours and MicroAST: how near the style and the content are,
-/// whether shares and masks are met, whether a picture painted in itself stays.
+/// Judges a stylizer beside doing nothing, matching colours and published stylizers: how near the style and the content
+/// are, whether shares and masks are met, whether a picture painted in itself stays.
 /// @param out    a Markdown table and lines of figures, or one JSON object
 /// @return exit code 0, 130 where it was interrupted
 /// @throws UsageError, InputError, CheckpointError

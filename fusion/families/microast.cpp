@@ -3,13 +3,14 @@
 #include "core/ops.h"
 #include "core/rename.h"
 #include "fusion/model.h"
+#include "fusion/part_files.h"
 #include "fusion/set_stylizer.h"
 
 namespace limn {
 
 namespace {
 
-// The four published files; their tensors are told apart by the prefix that read() gives them.
+// The four published files; their tensors are told apart by the part's name.
 constexpr std::pair<const char*, const char*> kFiles[] = {{"content", "content_encoder_iter_160000.pth.tar"},
                                                           {"style", "style_encoder_iter_160000.pth.tar"},
                                                           {"modulator", "modulator_iter_160000.pth.tar"},
@@ -51,10 +52,9 @@ bool holds(const std::filesystem::path& folder) {
 }
 
 TensorTable read(const std::filesystem::path& folder) {
-  TensorTable all;
-  for (const auto& [part, file] : kFiles)
-    for (auto& [name, tensor] : read_tensor_file(folder / file)) all.emplace(std::string(part) + "." + name, tensor);
-  return all;
+  std::vector<PartFile> files;
+  for (const auto& [part, file] : kFiles) files.push_back({part, folder / file});
+  return read_parts(files);
 }
 
 std::vector<Tensor> listed(const MicroAst::Style& style) {
