@@ -130,10 +130,6 @@ std::vector<StyleItem> read_styles(const StylizeCommand& o, const Stylizer& styl
   return styles;
 }
 
-const char* mode_text(ComposeMode mode) {
-  return mode == ComposeMode::masks ? "masks" : mode == ComposeMode::grid ? "grid" : "seam";
-}
-
 constexpr std::int64_t kSheetSide = 256;
 
 /// A colour for each style, far from its neighbours'. [I 3] in 0..1
@@ -185,7 +181,8 @@ void write_comparison(const StylizeCommand& o, const Stylizer& stylizer, const s
 int paint_one(const StylizeCommand& o, const Stylizer& stylizer, std::vector<StyleItem> styles, std::ostream& out,
               std::ostream& notes) {
   const Composed canvas = read_canvas(o);
-  if (o.contents.size() > 1 && !o.common.quiet) notes << "contents: joined by " << mode_text(canvas.mode) << '\n';
+  if (o.contents.size() > 1 && !o.common.quiet)
+    notes << "contents: joined by " << compose_mode_word(canvas.mode) << '\n';
   const std::int64_t H = canvas.picture.size(1), W = canvas.picture.size(2);
   const std::vector<Tensor> masks = read_masks(o.style_masks, H, W);
   for (std::size_t i = 0; i < masks.size(); ++i) styles[i].mask = masks[i];

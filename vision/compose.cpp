@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/ops.h"
 #include "vision/resize.h"
+#include "vision/subject.h"
 
 namespace limn {
 
@@ -13,6 +14,12 @@ namespace {
 
 constexpr double kOverlap = 0.3;       // of the narrower picture
 constexpr std::int64_t kFeather = 12;  // pixels on either side of a seam that are blended
+
+constexpr std::pair<ComposeMode, const char*> kModes[] = {{ComposeMode::automatic, "auto"},
+                                                          {ComposeMode::masks, "masks"},
+                                                          {ComposeMode::subject, "subject"},
+                                                          {ComposeMode::seam, "seam"},
+                                                          {ComposeMode::grid, "grid"}};
 
 Tensor resized(const Tensor& picture, std::int64_t height, std::int64_t width) {
   return resize(picture.permute({1, 2, 0}).contiguous(), height, width).permute({2, 0, 1});
@@ -113,11 +120,15 @@ Tensor by_grid(const std::vector<Tensor>& pictures) {
 }  // namespace
 
 ComposeMode parse_compose_mode(const std::string& word) {
-  if (word == "auto") return ComposeMode::automatic;
-  if (word == "masks") return ComposeMode::masks;
-  if (word == "seam") return ComposeMode::seam;
-  if (word == "grid") return ComposeMode::grid;
-  throw InputError("compose: got \"" + word + "\", expected auto, masks, seam or grid");
+  for (const auto& [mode, name] : kModes)
+    if (word == name) return mode;
+  throw InputError("compose: got \"" + word + "\", expected auto, masks, subject, seam or grid");
+}
+
+const char* compose_mode_word(ComposeMode mode) {
+  for (const auto& [known, name] : kModes)
+    if (mode == known) return name;
+  return "";
 }
 
 Composed compose(const std::vector<Tensor>& pictures, const std::vector<Tensor>& masks, ComposeMode mode) {
@@ -126,9 +137,20 @@ Composed compose(const std::vector<Tensor>& pictures, const std::vector<Tensor>&
     throw InputError("compose: got " + std::to_string(masks.size()) + " content masks for " +
                      std::to_string(pictures.size()) + " contents, expected one for each or none");
   if (mode == ComposeMode::masks && masks.empty()) throw InputError("compose: masks: got none, expected one a content");
-  if (mode == ComposeMode::automatic)
+  if (mode == ComposeMode::subject && pictures.size() != 2)
+    throw InputError("compose: subject: got " + std::to_string(pictures.size()) +
+                     " contents, expected two: what is to stand out, and the scene");
+  const bool unasked = mode == ComposeMode::automatic;
+  if (unasked)
     mode = !masks.empty() ? ComposeMode::masks : pictures.size() <= 2 ? ComposeMode::seam : ComposeMode::grid;
   if (pictures.size() == 1 && masks.empty()) return {pictures[0], mode};
+  if (mode == ComposeMode::subject || (unasked && mode == ComposeMode::seam)) {
+    const Subject subject = find_subject(pictures[0]);
+    if (!unasked && subject.mask.max().item<float>() < 0.5F)
+      throw InputError("compose: subject: nothing stands out of the first content; say with masks what is wanted");
+    if (!unasked || subject.distinct)
+      return {by_masks(pictures, {subject.mask, 1 - subject.mask}), ComposeMode::subject};
+  }
   if (mode == ComposeMode::masks) return {by_masks(pictures, masks), mode};
   return {mode == ComposeMode::seam ? by_seams(pictures) : by_grid(pictures), mode};
 }

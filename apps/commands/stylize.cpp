@@ -29,7 +29,8 @@ void add_stylize(CLI::App& app, Action& action) {
   items.option("--content-mask", options->content_masks, "FILE…", "white where each content is wanted");
   items.option("--style-mask", options->style_masks, "FILE…", "white where each style may paint");
   items.option("--protect-mask", options->protect, "FILE", "white where the content stays as it is");
-  items.setting("--compose", options->compose, "WORD", "several contents: auto, masks, seam or grid");
+  items.setting("--compose", options->compose, "WORD",
+                "several contents: auto, masks, subject (of the first, on the second), seam or grid");
   const Group look{*command, "Look"};
   look.setting("--strength", options->strength, "X", "0: the contents as they are, 1: all of the styles");
   look.setting(

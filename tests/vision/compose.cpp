@@ -54,6 +54,23 @@ TEST_CASE("masks say which picture is seen, the first where none does", "[compos
   CHECK(value(made, 0, 5) == 10);
 }
 
+TEST_CASE("a subject stands at its place on the second picture", "[compose]") {
+  at::manual_seed(3);
+  Tensor first = at::randint(90, 110, {3, 120, 160}, at::kByte);
+  first.narrow(1, 40, 50).narrow(2, 60, 50).fill_(240);  // a bright block
+  const Tensor scene = grey(60, 80, 20);
+  for (const ComposeMode mode : {ComposeMode::automatic, ComposeMode::subject}) {
+    const Composed made = compose({first, scene}, {}, mode);
+    CHECK(made.mode == ComposeMode::subject);
+    CHECK(made.picture.sizes() == first.sizes());
+    CHECK(value(made, 65, 85) == 240);
+    CHECK(value(made, 65, 20) == 20);
+    CHECK(value(made, 10, 85) == 20);
+  }
+  const Tensor noise = at::randint(0, 256, {3, 120, 160}, at::kByte);
+  CHECK(compose({noise, scene}).mode == ComposeMode::seam);  // nothing is one thing there
+}
+
 TEST_CASE("what cannot be composed is said", "[compose]") {
   const auto complaint = [](const std::vector<Tensor>& pictures, const std::vector<Tensor>& masks, ComposeMode mode) {
     try {
@@ -70,5 +87,12 @@ TEST_CASE("what cannot be composed is said", "[compose]") {
   CHECK(complaint({one}, {at::ones({4, 5})}, ComposeMode::automatic) ==
         "compose: content mask 1 [H W]: got [4, 5], expected the first content's size, [4, 4]");
   CHECK(complaint({one}, {}, ComposeMode::masks) == "compose: masks: got none, expected one a content");
-  CHECK_THROWS_AS(parse_compose_mode("collage"), InputError);
+  CHECK(complaint({one, one, one}, {}, ComposeMode::subject) ==
+        "compose: subject: got 3 contents, expected two: what is to stand out, and the scene");
+  CHECK(complaint({grey(40, 40, 7), one}, {}, ComposeMode::subject) ==
+        "compose: subject: nothing stands out of the first content; say with masks what is wanted");
+  CHECK_THROWS_WITH(parse_compose_mode("collage"),
+                    "compose: got \"collage\", expected auto, masks, subject, seam or grid");
+  for (const char* word : {"auto", "masks", "subject", "seam", "grid"})
+    CHECK(compose_mode_word(parse_compose_mode(word)) == std::string(word));
 }
