@@ -11,6 +11,7 @@
 #include "apps/pictures.h"
 #include "apps/search.h"
 #include "apps/serve_page.h"
+#include "apps/serve_stylize.h"
 #include "core/json.h"
 #include "core/ops.h"
 #include "fusion/stores.h"
@@ -28,7 +29,8 @@ using httplib::Response;
 
 constexpr std::size_t kLongest = 2000;         // characters of a query
 constexpr std::int64_t kMost = 1000;           // pictures of an answer
-constexpr std::size_t kUpload = 64 << 20;      // bytes of a picture that is dropped
+constexpr std::size_t kUpload = 64 << 20;      // bytes of a picture that is dropped, or of a form
+constexpr std::size_t kParts = 64;             // of a form
 constexpr std::size_t kThumbnails = 64 << 20;  // bytes of thumbnails that are kept
 constexpr const char* kLines = "application/x-ndjson";
 
@@ -125,16 +127,17 @@ Json json_of(const Retrieved& found, std::size_t rank) {
 }  // namespace
 
 struct Server::State {
-  Retriever& retriever;
+  Retriever* indexed;
   ServeOptions options;
   Describe describe;
   httplib::Server server;
   std::mutex model;  ///< one request computes at a time
   Thumbnails thumbnails;
+  FormStylizer paint;
   int port = 0;
 
-  State(Retriever& given, const ServeOptions& wishes, Describe describes)
-      : retriever(given), options(wishes), describe(std::move(describes)) {
+  State(Retriever* given, const ServeOptions& wishes, Describe describes)
+      : indexed(given), options(wishes), describe(std::move(describes)), paint(stylizer_options(wishes)) {
     server.set_payload_max_length(kUpload);
     server.set_read_timeout(10);
     server.set_write_timeout(30);
@@ -161,6 +164,17 @@ struct Server::State {
              response.status == 404 ? "there is no such page" : "the request cannot be answered");
     });
     add_pages();
+  }
+
+  static CommonOptions stylizer_options(const ServeOptions& options) {
+    CommonOptions common = options.common;
+    common.model = options.stylizer;
+    return common;
+  }
+
+  Retriever& retriever() const {
+    if (!indexed) throw NotFound("there is no index here; limn serve FILE serves one");
+    return *indexed;
   }
 
   static void fail(Response& response, int status, const std::string& what) {
@@ -207,6 +221,9 @@ struct Server::State {
     post("/api/search", &State::search_like);
     post("/api/describe", &State::captions);
     post("/api/match", &State::match);
+    server.Post("/api/stylize", [this](const Request& request, Response& response, const httplib::ContentReader& read) {
+      stylize(request, response, read);
+    });
     server.Get(R"(/picture/(\d{1,18}))",
                [this](const Request& request, Response& response) { picture(request, response); });
     server.Get(R"(/thumbnail/(\d{1,18}))",
@@ -214,18 +231,19 @@ struct Server::State {
   }
 
   IndexEntry entry_of(std::int64_t number) const {
-    const auto entries = retriever.index().entries(std::span(&number, 1));
+    const auto entries = retriever().index().entries(std::span(&number, 1));
     if (entries.empty()) throw NotFound("the index has no such picture");
     return entries.begin()->second;
   }
 
   void info(Response& response) {
     const std::lock_guard lock(model);
-    const IndexModel& opened = retriever.model();
-    response.set_content(Json::object({{"index", place_name(retriever.file())},
-                                       {"pictures", retriever.index().live()},
+    if (!indexed) return response.set_content(Json::object({{"index", Json()}}).dump() + "\n", "application/json");
+    const IndexModel& opened = retriever().model();
+    response.set_content(Json::object({{"index", place_name(retriever().file())},
+                                       {"pictures", retriever().index().live()},
                                        {"model", opened.name},
-                                       {"captions", retriever.index().has_captions()},
+                                       {"captions", retriever().index().has_captions()},
                                        {"match", opened.model->matcher.has_value() || !options.rerank_model.empty()},
                                        {"describe", describe != nullptr}})
                                  .dump() +
@@ -255,18 +273,18 @@ struct Server::State {
       const std::lock_guard lock(model);
       std::vector<QueryTerm> terms;
       if (!query.words.empty() || (like.empty() && !dropped))
-        terms = retriever.terms(query, notes);
+        terms = retriever().terms(query, notes);
       else if (!query.without.empty())
         throw BadRequest("not: needs words, too");
-      for (const std::int64_t id : like) terms.push_back({retriever.index().embedding(id)});
+      for (const std::int64_t id : like) terms.push_back({retriever().index().embedding(id)});
       if (dropped) {
-        const Embedder& embedder = *retriever.model().model->embedder;
+        const Embedder& embedder = *retriever().model().model->embedder;
         terms.push_back({embedder.pictures(embedder.preprocess(*dropped).unsqueeze(0))[0]});
       }
       std::optional<std::int64_t> except;
       if (like.size() == 1) except = like[0];
-      *found = retriever.find(terms, filter, limits, except);
-      if (limits.rerank > 0 && !query.words.empty()) retriever.matcher();
+      *found = retriever().find(terms, filter, limits, except);
+      if (limits.rerank > 0 && !query.words.empty()) retriever().matcher();
     }
     stream(response, found, query, limits, notes);
   }
@@ -284,7 +302,7 @@ struct Server::State {
           bool connected = put(lines);
           if (connected && limits.rerank > 0 && !query.words.empty() && !found->empty()) try {
               const std::lock_guard lock(model);
-              retriever.rerank(*found, query.words, limits, options.common, [](std::int64_t) {});
+              retriever().rerank(*found, query.words, limits, options.common, [](std::int64_t) {});
               lines = Json::object({{"reranked", true}}).dump() + "\n";
               for (std::size_t i = 0; i < count; ++i) lines += json_of((*found)[i], i + 1).dump() + "\n";
               connected = put(lines);
@@ -309,13 +327,13 @@ struct Server::State {
     const std::vector<std::string> texts = values_of(request, "text");
     if (texts.empty() || texts.size() > 100) throw BadRequest("text: expected 1 to 100 texts");
     const std::lock_guard lock(model);
-    const Embedder& embedder = *retriever.model().model->embedder;
-    if (!embedder.text) throw BadRequest("the model " + retriever.model().name + " reads no texts");
+    const Embedder& embedder = *retriever().model().model->embedder;
+    if (!embedder.text) throw BadRequest("the model " + retriever().model().name + " reads no texts");
     const Tensor picture = embedder.pictures(embedder.preprocess(image).unsqueeze(0));  // [1 E]
     const Tensor similarity = at::matmul(embedder.texts(texts), picture[0]);            // [T]
     Tensor fits;
-    if (retriever.model().model->matcher || !options.rerank_model.empty()) {
-      const Matcher& matcher = retriever.matcher();
+    if (retriever().model().model->matcher || !options.rerank_model.empty()) {
+      const Matcher& matcher = retriever().matcher();
       fits = matcher(matcher.tokens(matcher.preprocess(image).unsqueeze(0)), texts)[0];  // [T]
     }
     Json list = Json::array();
@@ -324,6 +342,28 @@ struct Server::State {
                               {"match", fits.defined() ? Json(fits[t].item<double>()) : Json()},
                               {"similarity", similarity[t].item<double>()}}));
     response.set_content(Json::object({{"results", list}}).dump() + "\n", "application/json");
+  }
+
+  void stylize(const Request& request, Response& response, const httplib::ContentReader& read) {
+    if (!request.is_multipart_form_data()) throw BadRequest("expected a form with pictures named content and style");
+    std::vector<std::pair<std::string, std::string>> parts;
+    const bool whole = read(
+        [&parts](const httplib::MultipartFormData& part) {
+          parts.emplace_back(part.name, "");
+          return parts.size() <= kParts;
+        },
+        [&parts](const char* data, std::size_t size) {
+          if (!parts.empty()) parts.back().second.append(data, size);
+          return !parts.empty();
+        });
+    if (parts.size() > kParts) throw BadRequest("the form has more than " + std::to_string(kParts) + " parts");
+    if (!whole) throw BadRequest("the request's body is incomplete, or larger than 64 MiB");
+    StylizeForm form;
+    for (auto& [name, value] : parts) form.add(name, std::move(value));
+    const std::lock_guard lock(model);
+    const StylizeAnswer made = paint(form);
+    response.set_header("X-Limn", made.about);
+    response.set_content(made.picture, "image/png");
   }
 
   void picture(const Request& request, Response& response) {
@@ -353,7 +393,7 @@ struct Server::State {
   }
 };
 
-Server::Server(Retriever& retriever, const ServeOptions& options, Describe describe)
+Server::Server(Retriever* retriever, const ServeOptions& options, Describe describe)
     : state_(std::make_unique<State>(retriever, options, std::move(describe))) {}
 Server::~Server() = default;
 
@@ -404,11 +444,17 @@ Server::Describe describer(const ServeOptions& options, const IndexModel& model)
 }  // namespace
 
 int serve_index(const ServeOptions& options, std::ostream& out, std::ostream& notes) {
-  Retriever retriever = open_retriever(options.file, options.common, options.rerank_model);
-  Server server(retriever, options, describer(options, retriever.model()));
+  std::optional<Retriever> retriever;
+  Server::Describe describe;
+  if (!options.file.empty()) {
+    retriever.emplace(open_retriever(options.file, options.common, options.rerank_model));
+    describe = describer(options, retriever->model());
+  }
+  Server server(retriever ? &*retriever : nullptr, options, describe);
   const int port = server.bind();
   if (options.host != "127.0.0.1" && options.host != "localhost" && !options.common.quiet)
-    notes << "limn: anyone who reaches " << options.host << " can search this index and see its pictures\n";
+    notes << "limn: anyone who reaches " << options.host << " can use this page"
+          << (retriever ? ", search the index and see its pictures\n" : "\n");
   out << "http://" << options.host << ":" << port << "/\n";
   flush_results(out);
   std::atomic<bool> ended = false;

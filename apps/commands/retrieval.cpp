@@ -16,18 +16,20 @@ CLI::Option* add_store_option(const Group& group, std::string& store) {
 }
 
 /// The index, as the first word or by --store; the words are then all words.
-void add_index_place(CLI::App& command, std::filesystem::path& file, std::vector<std::string>* words) {
+/// @param words  takes what else is named; null: nothing may be
+void add_index_place(CLI::App& command, std::filesystem::path& file, std::vector<std::string>* words,
+                     bool required = true) {
   auto store = std::make_shared<std::string>();
   command.add_option("index", file, "what limn index made; not with --store")->type_name("FILE");
   if (words) command.add_option("words", *words, "what is looked for; 2:words counts twice")->type_name("");
   add_store_option({command, "Index"}, *store);
-  command.parse_complete_callback([&command, &file, words, store] {
+  command.parse_complete_callback([&command, &file, words, store, required] {
     if (!store->empty()) {
       if (!file.empty() && !words) throw CLI::ExcludesError("index", "--store");
       if (!file.empty()) words->insert(words->begin(), file.string());
       file = *store;
     }
-    if (file.empty()) throw CLI::RequiredError(command.get_name() + ": an index, FILE or --store ADDRESS,");
+    if (file.empty() && required) throw CLI::RequiredError(command.get_name() + ": an index, FILE or --store ADDRESS,");
   });
 }
 
@@ -160,18 +162,20 @@ void add_dedupe(CLI::App& app, Action& action) {
 
 void add_serve(CLI::App& app, Action& action) {
   auto options = std::make_shared<ServeOptions>();
-  CLI::App* command = app.add_subcommand("serve", "A local web page that searches an index");
-  add_index_place(*command, options->file, nullptr);
+  CLI::App* command = app.add_subcommand("serve", "A local web page that searches an index and paints");
+  add_index_place(*command, options->file, nullptr, /*required=*/false);
   const Group group{*command, "Address"};
   group.setting("--host", options->host, "ADDRESS", "where it listens; others than 127.0.0.1 let other machines in");
   group.setting("--port", options->port, "N", "0: any that is free")->check(CLI::Range(0, 65535));
   group.option("--rerank-model", options->rerank_model, "MODEL", "a model with a matching head (default: the index's)");
   group.option("--caption-model", options->caption_model, "MODEL",
                "describes pictures that are dropped (default: the index's where it can, else limn-small)");
+  group.option("--stylizer", options->stylizer, "MODEL", "paints (default: limn-stylizer)");
   add_model_options(*command, options->common);
   add_notes_options(*command, options->common);
   command->footer(
-      "Example:\n  limn serve photos.idx\n\nPrints its address; Ctrl-C ends it. The same as JSON: docs/index.md.");
+      "Examples:\n  limn serve photos.idx\n  limn serve                     painting alone\n\nPrints its address; "
+      "Ctrl-C ends it. The same as JSON: docs/index.md.");
   command->callback([=, &action] { action = [=] { return serve_index(*options, std::cout, std::cerr); }; });
 }
 

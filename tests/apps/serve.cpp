@@ -11,6 +11,9 @@
 
 #include "tests/apps/colour_world.h"
 #include "tests/catch.h"
+#include "tests/small_stylizer.h"
+#include "vision/encode.h"
+#include "vision/image.h"
 
 using namespace limn;
 namespace fs = std::filesystem;
@@ -25,12 +28,14 @@ struct Served {
   std::thread thread;
   int port = 0;
 
-  Served() {
-    world.index();
+  explicit Served(bool with_index = true) {
     ServeOptions options;
     options.port = 0;
-    retriever = std::make_unique<Retriever>(world.file, [](const std::string&) { return fake_model(); });
-    server = std::make_unique<Server>(*retriever, options, [](const Image& image) {
+    options.stylizer = (world.folder / "stylizer").string();
+    if (with_index) world.index();
+    if (with_index)
+      retriever = std::make_unique<Retriever>(world.file, [](const std::string&) { return fake_model(); });
+    server = std::make_unique<Server>(retriever.get(), options, [](const Image& image) {
       return std::vector<std::pair<std::string, std::string>>{{"en", std::to_string(image.width) + " wide"}};
     });
     port = server->bind();
@@ -119,6 +124,74 @@ TEST_CASE("serve: page, search, more like this, dropped pictures", "[apps][serve
   CHECK(fit[0]["similarity"].number() > fit[1]["similarity"].number());
 }
 
+namespace {
+
+using Parts = std::vector<std::pair<std::string, std::string>>;
+
+std::string painted(const Served& served, const Parts& parts) {
+  std::string body;
+  for (const auto& [name, value] : parts)
+    body += "--b\r\nContent-Disposition: form-data; name=\"" + name + "\"; filename=\"x\"\r\n\r\n" + value + "\r\n";
+  return served.ask("POST /api/stylize", body + "--b--\r\n", "Content-Type: multipart/form-data; boundary=b\r\n");
+}
+
+}  // namespace
+
+TEST_CASE("serve: forms are painted, with an index and without", "[apps][serve][stylize]") {
+  const Served served(GENERATE(true, false));
+  write_small_stylizer(served.world.folder / "stylizer");
+  at::manual_seed(5);
+  const auto file = [](std::int64_t h, std::int64_t w) {
+    return encode_image(at::randint(0, 256, {h, w, 3}, at::kByte), ".png");
+  };
+  const std::string a = file(40, 60), b = file(48, 48), s = file(32, 32), t = file(50, 20);
+  const std::string answer = painted(served, {{"content", a}, {"style", s}, {"style", t}, {"shares", "3,1"}});
+  REQUIRE(status_of(answer) == 200);
+  CHECK_THAT(answer, ContainsSubstring("Content-Type: image/png"));
+  const std::size_t begin = answer.find("X-Limn: ") + 8;
+  const Json about = Json::parse(answer.substr(begin, answer.find("\r\n", begin) - begin), "X-Limn");
+  CHECK(about["width"].integer() == 60);
+  CHECK(about["shares"][0].number() == Approx(0.75).margin(0.02));
+  const std::string png = answer.substr(answer.find("\r\n\r\n") + 4);
+  const Image picture = decode({reinterpret_cast<const std::uint8_t*>(png.data()), png.size()}, "answer");
+  CHECK(picture.pixels.sizes() == at::IntArrayRef({40, 60, 3}));
+  // The styles are known now, and paint the same.
+  CHECK(painted(served, {{"content", a}, {"style", s}, {"style", t}, {"shares", "3,1"}}).ends_with(png));
+  CHECK_THAT(painted(served, {{"content", a}, {"content", b}, {"style", s}, {"compose", "grid"}, {"size", "32"}}),
+             ContainsSubstring("\"compose\":\"grid\"") && ContainsSubstring("\"width\":64"));
+  CHECK(status_of(painted(served, {{"content", a}, {"style", s}, {"color", "coral"}, {"strength", "0.5"}})) == 200);
+
+  const auto refused = [&](const Parts& parts, const std::string& why) {
+    const std::string said = painted(served, parts);
+    CHECK(status_of(said) == 400);
+    CHECK_THAT(said, ContainsSubstring(why));
+  };
+  refused({{"content", a}}, "style: got 0 pictures, expected 1 to 16");
+  refused({{"content", "x"}, {"style", s}}, "a content");
+  refused({{"content", a}, {"style", s}, {"shares", "1,2"}}, "shares: got 2, expected one for each of 1 styles");
+  refused({{"content", a}, {"style", s}, {"shares", "-1"}}, "share: got -1.000000, expected more than 0");
+  refused({{"content", a}, {"style", s}, {"shares", "many"}}, "expected a number");
+  refused({{"content", a}, {"style", s}, {"strength", "nan"}}, "strength: got nan, expected 0 to 1");
+  refused({{"content", a}, {"style", s}, {"size", "100000"}}, "size: got 100000, expected 16 to 2048");
+  refused({{"content", a}, {"style", s}, {"color", "blue"}}, "expected style, keep, only, coral or histogram");
+  refused({{"content", a}, {"style", s}, {"mask", a}}, "a form's part is named");
+  refused(Parts(70, {"style", s}), "the form has more than 64 parts");
+  CHECK(status_of(served.ask("POST /api/stylize", a)) == 400);
+  if (!served.retriever) {
+    CHECK(first_of(served.ask("GET /api/info"))["index"].is_null());
+    CHECK(status_of(served.ask("GET /api/search?q=red")) == 404);
+    CHECK(status_of(served.ask("POST /api/search", a)) == 404);
+    CHECK(status_of(served.ask("GET /picture/0")) == 404);
+  }
+}
+
+TEST_CASE("serve: a stylizer that is not there is named when it is asked for", "[apps][serve][stylize]") {
+  const Served served(false);
+  CHECK_THAT(painted(served, {{"content", encode_image(at::zeros({20, 20, 3}, at::kByte), ".png")},
+                              {"style", encode_image(at::zeros({20, 20, 3}, at::kByte), ".png")}}),
+             ContainsSubstring("stylizer"));
+}
+
 TEST_CASE("serve: what it does not answer", "[apps][serve]") {
   const Served served;
   const auto status = [&](const std::string& line, const std::string& body = {}, const std::string& headers = {}) {
@@ -148,7 +221,7 @@ TEST_CASE("serve: what it does not answer", "[apps][serve]") {
   }
   ServeOptions second;
   second.port = served.port;
-  Server other(*served.retriever, second, nullptr);
+  Server other(served.retriever.get(), second, nullptr);
   CHECK_THROWS_WITH(other.bind(), ContainsSubstring("cannot listen on 127.0.0.1:" + std::to_string(served.port)));
 }
 

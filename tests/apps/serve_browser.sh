@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Opens the page of `limn serve` in a headless Chromium: its first sight, a search, the same address again (as after a
-# reload), more like the first result, and a search with unwanted words. Screenshots go to FOLDER, for eyes.
+# reload), more like the first result, a search with unwanted words, and the tab that paints. Screenshots go to FOLDER,
+# for eyes.
 #
 #   bash tests/apps/serve_browser.sh PROGRAM INDEX "WORDS" FOLDER     e.g. build/release/bin/limn photos.idx "a dog" shots
 set -euo pipefail
@@ -34,4 +35,6 @@ echo "ok    more like it: $(wc -l <<<"$like") pictures, first $(head -n 1 <<<"$l
 other=$(look without "?q=$asked&not=people&k=60" | ids)
 [ "$other" != "$found" ] && [ -n "$other" ] || { echo "FAIL  unwanted words change nothing"; exit 1; }
 echo "ok    unwanted words: another order, first $(head -n 1 <<<"$other")"
+check "the tab that paints is in sight, results are not" \
+  "$(look stylize '#stylize' | grep -cE '<section id="paint">|<main id="results" hidden' || true)" 2
 echo PASS
