@@ -269,7 +269,7 @@ int stylize_command(const StylizeCommand& o, std::ostream& out, std::ostream& no
   if (!o.shares_to.empty() && !clip_in) throw UsageError("--shares-to: is of clips, but --content is none");
   if (!folder_in && plan_output(o.out, o.existing) == OutputPlan::keep) return exit_done;
   apply_threads(o.common);
-  keep_buffers();
+  if (o.memory.empty()) keep_buffers();
   const Model model = open_stylizer(o.common);
   const std::vector<StyleItem> styles = read_styles(o, *model.stylizer);
   if (!o.save_style.empty()) write_style(o.save_style, *model.stylizer, styles[0].read);

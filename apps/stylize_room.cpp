@@ -18,11 +18,12 @@ namespace {
 constexpr double kMega = 1 << 20;
 constexpr std::int64_t kRows = 128;  // a strip, at least: the fewer, the more is read twice
 constexpr std::int64_t kNarrowest = std::int64_t{1} << 16;
-constexpr double kPictures = 12;  // bytes a pixel: the canvas, the result, and the result once more as it is encoded
+constexpr double kOverhead = 75e6;  // whatever the size: attention, packed weights, what the allocator keeps
+constexpr double kPictures = 3;     // bytes a pixel: the result; the canvas is held already
 
 double needed(const PaintingRoom& room, double pixels, double width, std::int64_t strip) {
   const double at_a_time = std::min(static_cast<double>(strip) + static_cast<double>(room.halo) * width, pixels);
-  return pixels * (room.pixel + kPictures) + at_a_time * room.strip_pixel;
+  return kOverhead + pixels * (room.pixel + kPictures) + at_a_time * room.strip_pixel;
 }
 
 std::string mega(double bytes) { return std::to_string(std::llround(std::ceil(bytes / kMega))) + "M"; }

@@ -45,7 +45,7 @@ Model open(const std::filesystem::path& folder, const Json& config, const Placem
             return Painted{made.pictures, made.mass.squeeze(1)};
           },
       .placement = placement,
-      .room = {.pixel = 44, .strip_pixel = 400, .halo = 48}};
+      .room = {.pixel = 31, .strip_pixel = 480, .halo = 48}};
   return model;
 }
 

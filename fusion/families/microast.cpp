@@ -119,7 +119,7 @@ Model open(const std::filesystem::path& folder, const Json&, const Placement& pl
       .paint = [net](std::vector<Tensor> content, const std::vector<StylePart>& styles,
                      const PaintOptions& options) { return paint(net, std::move(content), styles, options); },
       .placement = placement,
-      .room = {.pixel = 17, .strip_pixel = 400, .halo = 48}};
+      .room = {.pixel = 17, .strip_pixel = 480, .halo = 48}};
   return model;
 }
 
