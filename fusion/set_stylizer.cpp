@@ -199,7 +199,10 @@ Tensor enlarged(const Tensor& map, std::int64_t first, std::int64_t count, std::
   const Tensor at_row = ((at::arange(first, first + count).to(at::kFloat) + 0.5) * scale - 0.5).clamp_min(0);
   const Tensor above = at_row.to(at::kLong);
   const Tensor part = (at_row - above.to(at::kFloat)).to(map.options()).view({1, 1, count, 1});
-  const auto rows_at = [&](const Tensor& index) { return map.index_select(2, index.to(map.device())); };
+  const Tensor by_row = map.permute({0, 2, 3, 1});  // so that rows stay pixel by pixel
+  const auto rows_at = [&](const Tensor& index) {
+    return by_row.index_select(1, index.to(map.device())).permute({0, 3, 1, 2});
+  };
   const Tensor rows_above = rows_at(above), rows_below = rows_at((above + 1).clamp_max(map.size(2) - 1));
   return at::upsample_bilinear2d(rows_above + (rows_below - rows_above) * part, {count, w}, /*align_corners=*/false);
 }

@@ -41,11 +41,30 @@ ReflectedConv::ReflectedConv(const Weights& w, std::int64_t in, std::int64_t out
       stride(stride_),
       groups(groups_) {}
 
-Tensor ReflectedConv::operator()(const Tensor& x) const {
-  const std::int64_t reach = weight.size(2) / 2;
-  const Tensor padded = reach > 0 ? at::reflection_pad2d(x, {reach, reach, reach, reach}) : x;
-  return at::conv2d(padded, weight, bias, at::IntArrayRef{stride, stride}, at::IntArrayRef{0, 0}, at::IntArrayRef{1, 1},
+namespace {
+
+Tensor reflected(const Tensor& x, std::int64_t reach) {
+  return reach > 0 ? at::reflection_pad2d(x, {reach, reach, reach, reach}) : x;
+}
+
+Tensor plain_conv(const Tensor& x, const Tensor& weight, const Tensor& bias, std::int64_t down, std::int64_t across,
+                  std::int64_t groups) {
+  return at::conv2d(x, weight, bias, at::IntArrayRef{down, across}, at::IntArrayRef{0, 0}, at::IntArrayRef{1, 1},
                     groups);
+}
+
+}  // namespace
+
+Tensor ReflectedConv::operator()(const Tensor& x) const {
+  return plain_conv(reflected(x, weight.size(2) / 2), weight, bias, stride, stride, groups);
+}
+
+Tensor ReflectedConv::in_fours(const Tensor& x) const {
+  const std::int64_t O = weight.size(0), I = weight.size(1), k = weight.size(2);
+  const Tensor four = at::zeros({4 * O, I, k, k + 3}, weight.options());
+  for (std::int64_t shift = 0; shift < 4; ++shift) four.narrow(0, shift * O, O).narrow(3, shift, k).copy_(weight);
+  const Tensor y = plain_conv(reflected(x, k / 2), four, bias.repeat({4}), 1, 4, 1);  // [B 4O H W/4]
+  return y.permute({0, 2, 3, 1}).reshape({x.size(0), x.size(2), x.size(3), O}).permute({0, 3, 1, 2});
 }
 
 ChannelMoments channel_moments(const Tensor& x) {
