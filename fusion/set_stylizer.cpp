@@ -306,10 +306,23 @@ Merged merged(const Company& company, std::vector<Attended> seen, const Tensor& 
   return result;
 }
 
+/// The content's own signals [B 8 64] have what strength leaves of every share, the same at all places.
+Merged weakened(Merged all, const Tensor& own, double strength) {
+  const std::int64_t B = own.size(0);
+  for (std::int64_t k = 0; k < 4; ++k) {
+    const auto i = static_cast<std::size_t>(k);
+    const std::int64_t moment = 4 * (k / 2) + k % 2, filter = moment + 2;  // rows of a style's signals
+    all.moments[i] = all.moments[i] * strength + own.select(1, moment).view({B, kWidth, 1, 1}) * (1 - strength);
+    all.filters[i] = at::cat({all.filters[i], own.select(1, filter).unsqueeze(0)});
+  }
+  all.mass = at::cat({all.mass * strength, at::full_like(all.mass.narrow(0, 0, 1), 1 - strength)});
+  return all;
+}
+
 }  // namespace
 
 SetStylizer::Result SetStylizer::paint(Content content, const std::vector<StyleTokens>& styles, const Tensor& shares,
-                                       const PaintOptions& options) const {
+                                       const PaintOptions& options, const Tensor& own_signals) const {
   const auto [I, B, h8, w8] = dims<4>(shares, "SetStylizer: shares [I B h w]");
   const std::int64_t h = content.deep.size(2), w = content.deep.size(3);
   const ChannelMoments own = settled(options, "deep", channel_moments(content.deep));
@@ -340,18 +353,20 @@ SetStylizer::Result SetStylizer::paint(Content content, const std::vector<StyleT
   const auto settle = [&](const Tensor& shift) { return settled(options, "shares", shift); };
   result.mass = options.share == ShareRule::free ? result.wish
                                                  : shared_mass(affinity, shares, options.share, options.places, settle);
-  const Merged all = merged(company, std::move(seen), result.mass);
+  Merged all = merged(company, std::move(seen), result.mass);
+  if (own_signals.defined()) all = weakened(std::move(all), own_signals, options.strength);
+  const double strength = own_signals.defined() ? 1 : options.strength;
   company.query = Tensor();
   const auto style = [&](std::size_t depth, std::int64_t first, std::int64_t count) {
     return all.rows(depth, first, count, h, w);
   };
   if (at::GradMode::is_enabled()) {
-    const Tensor x = net.decoder.deepened(content.deep, own, style(1, 0, h), options.strength);
-    result.pictures = net.decoder.finished(x, channel_moments(x), style(0, 0, h), options.strength);
+    const Tensor x = net.decoder.deepened(content.deep, own, style(1, 0, h), strength);
+    result.pictures = net.decoder.finished(x, channel_moments(x), style(0, 0, h), strength);
     return result;
   }
   result.pictures = net.paint(std::move(content.deep),
-                              {.strength = options.strength,
+                              {.strength = strength,
                                .pixels = options.strip,
                                .own = own,
                                .style = style,

@@ -83,8 +83,10 @@ struct SetStylizer {
   };
   /// Without gradients in bounded room; features that nobody else holds are overwritten then.
   /// @param shares  [I B h w], h and w an eighth of the pictures'; their sum over I is 1 at every place
+  /// @param own     the content's signals, read as a style's, [B 8 64]: they have the rest of every share below full
+  ///                strength. Undefined: features are blended
   Result paint(Content content, const std::vector<StyleTokens>& styles, const Tensor& shares,
-               const PaintOptions& options) const;
+               const PaintOptions& options, const Tensor& own = {}) const;
 };
 
 /// What each style paints of each place.

@@ -155,24 +155,30 @@ Stylized stylize(const Stylizer& stylizer, const Tensor& canvas, const std::vect
     if (rows > 0)
       result.narrow(1, first, rows).copy_(blended(painted.narrow(2, 0, rows), canvas, free, first, options));
   };
-  std::vector<Tensor> content = stylizer.content(readable(canvas, stylizer, "stylize: canvas [3 H W]"));
-  const auto [picture, mass] = stylizer.paint(std::move(content), parts,
-                                              {.strength = options.strength,
-                                               .share = options.share,
-                                               .places = places.to(placed).unsqueeze(0),
-                                               .unrelated = options.unrelated,
-                                               .strip = options.strip,
-                                               .rows = take,
-                                               .settle = options.settle});
-  if (picture.defined()) take(0, picture);
+  Tensor mass = shares;
+  if (options.strength == 0) {
+    result.copy_(canvas);
+  } else {
+    PaintOptions painting{.strength = options.strength,
+                          .share = options.share,
+                          .places = places.to(placed).unsqueeze(0),
+                          .unrelated = options.unrelated,
+                          .strip = options.strip,
+                          .rows = take,
+                          .settle = options.settle};
+    if (options.strength < 1) painting.own = [&] { return read_style(stylizer, canvas); };
+    std::vector<Tensor> content = stylizer.content(readable(canvas, stylizer, "stylize: canvas [3 H W]"));
+    const Painted painted = stylizer.paint(std::move(content), parts, painting);
+    if (painted.picture.defined()) take(0, painted.picture);
+    mass = painted.mass.to(at::kFloat).cpu();
+  }
   const auto received = [&](const Tensor& of) {
     const Tensor parts_of_all = (of * places).sum(at::IntArrayRef{1, 2}) / places.sum();  // [I]
     std::vector<double> numbers;
     for (std::int64_t i = 0; i < parts_of_all.size(0); ++i) numbers.push_back(parts_of_all[i].item<double>());
     return numbers;
   };
-  const Tensor painted_mass = mass.to(at::kFloat).cpu();
-  return {.picture = result, .shares = received(painted_mass), .asked = received(shares), .mass = painted_mass};
+  return {.picture = result, .shares = received(mass), .asked = received(shares), .mass = mass};
 }
 
 }  // namespace limn

@@ -27,6 +27,9 @@ ShareRule parse_share_rule(const std::string& word);
 
 struct PaintOptions {
   double strength = 1;  ///< 0: the content's own look, 1: the styles'
+  /// If given, reads the content as a style. Below full strength that style has the rest of every share then, and
+  /// features are not blended as the family's authors do it: MicroAST's decoder makes nothing of such features.
+  std::function<std::vector<Tensor>()> own = {};
   ShareRule share = ShareRule::global;
   Tensor places = {};      ///< float [1 h w], h and w those of Stylizer::grid: which count in shares; undefined: all
   bool unrelated = false;  ///< items do not see each other: what the relation block adds is left out
@@ -90,7 +93,7 @@ struct StyleItem {
 };
 
 struct StylizeOptions {
-  double strength = 1;
+  double strength = 1;  ///< 0: the canvas as it is, 1: the styles; between, the content is one more style
   ShareRule share = ShareRule::global;
   bool unrelated = false;  ///< without the relation between items, for comparison
   StyleColour colour = StyleColour::style;

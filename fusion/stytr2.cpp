@@ -66,7 +66,7 @@ StyTr2::StyTr2(const Weights& w)
       style_layers(stack<EncoderLayer>(w / "style")),
       decoder_layers(stack<DecoderLayer>(w / "decoder")),
       norm(w / "norm", kWidth, kEps),
-      picture(w / "picture") {}
+      to_picture(w / "picture") {}
 
 Tensor StyTr2::embedded(const Tensor& picture) const {
   const auto [B, C, H, W] = dims<4>(picture, "StyTr2: picture [1 3 H W]");

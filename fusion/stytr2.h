@@ -50,7 +50,7 @@ struct StyTr2 {
   std::vector<EncoderLayer> content_layers, style_layers;
   std::vector<DecoderLayer> decoder_layers;
   LayerNorm norm;
-  VggDecoder picture;
+  VggDecoder to_picture;
   explicit StyTr2(const Weights& w);
 
   /// Patches as vectors; pixels beyond the last whole patch are not seen.

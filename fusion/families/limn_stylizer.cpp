@@ -40,8 +40,10 @@ Model open(const std::filesystem::path& folder, const Json& config, const Placem
               read.push_back(tokens(part.style));
               shares.push_back(part.share[0]);
             }
+            const bool own = options.strength < 1 && options.own;
             const SetStylizer::Result made =
-                house.paint({std::move(content.at(0)), std::move(content.at(1))}, read, at::stack(shares), options);
+                house.paint({std::move(content.at(0)), std::move(content.at(1))}, read, at::stack(shares), options,
+                            own ? tokens(options.own()).signals : Tensor());
             return Painted{made.pictures, made.mass.squeeze(1)};
           },
       .placement = placement,

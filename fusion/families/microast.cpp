@@ -90,11 +90,17 @@ std::vector<Tensor> content_of(const MicroAst& net, const Tensor& picture) {
   return features;
 }
 
-Painted paint(const MicroAst& net, std::vector<Tensor> content, const std::vector<StylePart>& styles,
+Painted paint(const MicroAst& net, std::vector<Tensor> content, std::vector<StylePart> styles,
               const PaintOptions& options) {
   std::vector<Tensor> mass;  // equal attention: every rule of shares gives what is asked
   for (const StylePart& part : styles) mass.push_back(part.share[0][0]);
-  const StripPainting strips{.strength = options.strength,
+  const bool own_style = options.strength < 1 && options.own;
+  if (own_style) {
+    const Tensor rest = at::full_like(styles.at(0).share, 1 - options.strength);
+    for (StylePart& part : styles) part.share = part.share * options.strength;
+    styles.push_back({options.own(), rest});
+  }
+  const StripPainting strips{.strength = own_style ? 1 : options.strength,
                              .pixels = options.strip,
                              .own = settled(options, "deep", channel_moments(content.at(1))),
                              .style = [&](std::size_t depth, std::int64_t first,

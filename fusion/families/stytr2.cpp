@@ -68,7 +68,7 @@ Painted paint(const StyTr2& net, const std::vector<Tensor>& content, const std::
         {net.style(patches), (1 - options.strength) * at::ones_like(styles.at(0).share).view({1, -1, 1})});
   const Tensor painted = net.decoded(tokens, position, sources);  // [1 T D]
   const std::int64_t h = patches.size(2), w = patches.size(3);
-  return {net.picture(painted.transpose(1, 2).reshape({1, -1, h, w})), at::stack(mass)};
+  return {net.to_picture(painted.transpose(1, 2).reshape({1, -1, h, w})), at::stack(mass)};
 }
 
 Model open(const fs::path& folder, const Json&, const Placement& placement) {

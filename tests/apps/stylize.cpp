@@ -183,6 +183,20 @@ TEST_CASE("stylize: the bundled stylizer keeps its promises on photos", "[styliz
   CHECK(apart(mixed.picture, painted({{two, 1}, {one, 3}}).picture) <= 1);
   CHECK(apart(mixed.picture, painted({{one, 1.5}, {two, 1}, {one, 1.5}}).picture) <= 1);
   CHECK(apart(mixed.picture, painted({{one, 1}, {two, 3}}).picture) > 10);
+  // Strength leads from the photo to the painting, farther from the one as it nears the other.
+  const auto error = [](const Tensor& a, const Tensor& b) {
+    return a.to(at::kFloat).sub(b.to(at::kFloat)).div(255).square().mean().item<double>();
+  };
+  const Tensor full = painted({{one}}).picture;
+  double from_photo = 0, to_full = error(photo, full);
+  for (const double strength : {0.0, 0.3, 0.6, 0.9}) {
+    CAPTURE(strength);
+    const Tensor made = stylize(*model.stylizer, photo, {{one}}, {.strength = strength}).picture;
+    CHECK(error(made, photo) >= from_photo);
+    CHECK(error(made, full) <= to_full);
+    from_photo = error(made, photo);
+    to_full = error(made, full);
+  }
   Tensor left = at::zeros({192, 256});
   left.narrow(1, 0, 128).fill_(1);
   const Stylized halves = painted({{one, 1, left}, {two, 1, 1 - left}});

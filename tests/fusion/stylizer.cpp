@@ -122,6 +122,10 @@ TEST_CASE("MicroAST: one style is its mixture with itself; pixels, black and whi
   CHECK(apart(alone, stylize(painter, canvas, {{first, 0.5}, {first, 0.5}}).picture) <= 1);
   CHECK(apart(stylize(painter, canvas, {{first, 2}, {second, 1}}).picture,
               stylize(painter, canvas, {{second, 1}, {first, 2}}).picture) <= 1);
+  // Below full strength the content is one more style.
+  CHECK(at::equal(stylize(painter, canvas, {{first}}, {.strength = 0}).picture, canvas));
+  CHECK(apart(stylize(painter, canvas, {{first}}, {.strength = 0.25}).picture,
+              stylize(painter, canvas, {{first, 1}, {canvas, 3}}).picture) <= 1);
   for (const Tensor& plain : {colour(1, 1, 7, 7, 7), colour(20, 3, 0, 0, 0), colour(3, 20, 255, 255, 255)})
     CHECK(stylize(painter, plain, {{plain}}).picture.sizes() == plain.sizes());
 }
