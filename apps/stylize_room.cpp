@@ -46,6 +46,10 @@ std::int64_t strip_within(double memory, const Stylizer& stylizer, std::int64_t 
   if (memory == 0) return usual;
   if (stylizer.room.pixel == 0)
     throw UsageError("--memory: this model paints every canvas as a whole, in as much memory as that takes");
+#if defined(__GLIBC__)
+  malloc_trim(0);                      // what reading the model and the styles has left
+  mallopt(M_MMAP_THRESHOLD, 4 << 20);  // larger buffers are given back at once, at the cost of mapping them anew
+#endif
   const double held = present_memory(), w = static_cast<double>(width), pixels = static_cast<double>(height) * w;
   for (std::int64_t strip = usual; strip >= kNarrowest; strip /= 2)
     if (held + needed(stylizer.room, pixels, w, strip) <= memory) return strip;

@@ -106,7 +106,7 @@ Tensor MicroAst::Decoder::finished(const Tensor& x, const ChannelMoments& own, c
   Tensor y = shallow.modulated(adapted(x, own, style.mean, style.deviation, strength), style);
   y = mix1(widen1(twice_as_large(y)).relu_()).relu_();
   y = mix2(widen2(twice_as_large(y)).relu_()).relu_();
-  return at::GradMode::is_enabled() ? last(y) : last.in_fours(y);
+  return at::GradMode::is_enabled() ? last(y) : last.in_fours(std::move(y));
 }
 
 StyleSignal MicroAst::signal(std::size_t depth, const Tensor& features) const {

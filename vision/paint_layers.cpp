@@ -55,16 +55,19 @@ Tensor plain_conv(const Tensor& x, const Tensor& weight, const Tensor& bias, std
 
 }  // namespace
 
-Tensor ReflectedConv::operator()(const Tensor& x) const {
-  return plain_conv(reflected(x, weight.size(2) / 2), weight, bias, stride, stride, groups);
+Tensor ReflectedConv::operator()(Tensor x) const {
+  x = reflected(x, weight.size(2) / 2);
+  return plain_conv(x, weight, bias, stride, stride, groups);
 }
 
-Tensor ReflectedConv::in_fours(const Tensor& x) const {
+Tensor ReflectedConv::in_fours(Tensor x) const {
   const std::int64_t O = weight.size(0), I = weight.size(1), k = weight.size(2);
+  const std::int64_t B = x.size(0), H = x.size(2), W = x.size(3);
   const Tensor four = at::zeros({4 * O, I, k, k + 3}, weight.options());
   for (std::int64_t shift = 0; shift < 4; ++shift) four.narrow(0, shift * O, O).narrow(3, shift, k).copy_(weight);
-  const Tensor y = plain_conv(reflected(x, k / 2), four, bias.repeat({4}), 1, 4, 1);  // [B 4O H W/4]
-  return y.permute({0, 2, 3, 1}).reshape({x.size(0), x.size(2), x.size(3), O}).permute({0, 3, 1, 2});
+  x = reflected(x, k / 2);
+  const Tensor y = plain_conv(x, four, bias.repeat({4}), 1, 4, 1);  // [B 4O H W/4]
+  return y.permute({0, 2, 3, 1}).reshape({B, H, W, O}).permute({0, 3, 1, 2});
 }
 
 ChannelMoments channel_moments(const Tensor& x) {

@@ -13,10 +13,10 @@ struct ReflectedConv {
   ReflectedConv(const Weights& w, std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t stride = 1,
                 std::int64_t groups = 1);
   /// @param x  [B C H W], both sides above k / 2. @return [B out ceil(H / stride) ceil(W / stride)]
-  Tensor operator()(const Tensor& x) const;
+  Tensor operator()(Tensor x) const;  // by value: what nobody else holds is given back before the product
   /// The same for stride 1, one group and few outputs: four neighbours across are computed as one place of four times
   /// as many channels, which fills the processor's lanes. @param x  its width a multiple of 4
-  Tensor in_fours(const Tensor& x) const;
+  Tensor in_fours(Tensor x) const;
 };
 
 /// Of each channel over all places; the deviation is that of a sample, sqrt(variance + 1e-5).
