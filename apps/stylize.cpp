@@ -12,6 +12,7 @@
 #include "apps/results.h"
 #include "apps/stylize_room.h"
 #include "apps/stylize_video.h"
+#include "apps/text_styles.h"
 #include "core/hash.h"
 #include "core/json.h"
 #include "core/ops.h"
@@ -43,17 +44,35 @@ std::vector<Tensor> read_masks(const std::vector<fs::path>& files, std::int64_t 
   return masks;
 }
 
+/// Words where pictures are expected: told what is possible.
+void check_pictures(const StylizeCommand& o) {
+  const auto is_words = [](const fs::path& given) {
+    const std::string ending = given.extension().string();
+    return !fs::exists(given) && !is_clip(given) && (ending.size() < 2 || ending.find(' ') != std::string::npos);
+  };
+  for (const fs::path& content : o.contents)
+    if (is_words(content))
+      throw InputError(content.string() +
+                       ": no such file; a content is a picture. What words name cannot be drawn: words can be a style "
+                       "(--style-text), and `limn search` finds pictures of yours by words");
+  for (const fs::path& style : o.styles)
+    if (is_words(style)) throw InputError(style.string() + ": no such file; a style in words is given by --style-text");
+}
+
 void check_counts(const StylizeCommand& o) {
   const auto agree = [&](std::size_t count, std::size_t of, const char* option, const char* what) {
     if (count != 0 && count != of)
       throw UsageError(std::string(option) + ": got " + std::to_string(count) + ", expected one for each of " +
                        std::to_string(of) + " " + what);
   };
-  agree(o.shares.size(), o.styles.size(), "--shares", "styles");
-  agree(o.style_masks.size(), o.styles.size(), "--style-mask", "styles");
+  const std::size_t styles = style_count(o);
+  if (styles == 0) throw UsageError("stylize: got no style; give pictures with --style, words with --style-text");
+  agree(o.shares.size(), styles, "--shares", "styles");
+  agree(o.style_masks.size(), styles, "--style-mask", "styles");
   agree(o.content_masks.size(), o.contents.size(), "--content-mask", "contents");
-  if (!o.save_style.empty() && (o.styles.size() != 1 || o.styles[0].extension() == ".style"))
-    throw UsageError("--save-style: expected one style, given as a picture");
+  if (!o.save_style.empty() && (styles != 1 || (o.texts.empty() && o.styles[0].extension() == ".style")))
+    throw UsageError("--save-style: expected one style, given as a picture or in words");
+  check_pictures(o);
   if (!(o.style_scale > 0))
     throw UsageError("--style-scale: got " + std::to_string(o.style_scale) + ", expected more than 0");
 }
@@ -113,7 +132,7 @@ std::vector<Tensor> read_style_file(const fs::path& file, const Stylizer& styliz
 }
 
 /// The styles without their masks, each read once for all canvases unless it has to be recoloured for each.
-std::vector<StyleItem> read_styles(const StylizeCommand& o, const Stylizer& stylizer) {
+std::vector<StyleItem> read_styles(const StylizeCommand& o, const Stylizer& stylizer, std::ostream& notes) {
   const StyleColour colour = parse_style_colour(o.colour);
   const bool recoloured = colour == StyleColour::coral || colour == StyleColour::histogram;
   std::vector<StyleItem> styles;
@@ -127,6 +146,9 @@ std::vector<StyleItem> read_styles(const StylizeCommand& o, const Stylizer& styl
     }
     styles.push_back(std::move(item));
   }
+  for (std::vector<Tensor>& read : read_text_styles(o.texts, stylizer, o.common, notes))
+    styles.push_back(
+        {.picture = {}, .share = o.shares.empty() ? 1 : o.shares[styles.size()], .mask = {}, .read = std::move(read)});
   return styles;
 }
 
@@ -166,6 +188,7 @@ void write_comparison(const StylizeCommand& o, const Stylizer& stylizer, const s
     else
       shown = entry(planar(fitted(read_image(style), kSheetSide)));
   }
+  for (const std::string& text : o.texts) entries.emplace_back().captions = {text};
   for (const fs::path& file : o.contents) {
     const Tensor content = planar(fitted(read_image(file), kSheetSide));
     entries.push_back(entry(content));
@@ -271,7 +294,7 @@ int stylize_command(const StylizeCommand& o, std::ostream& out, std::ostream& no
   apply_threads(o.common);
   if (o.memory.empty()) keep_buffers();
   const Model model = open_stylizer(o.common);
-  const std::vector<StyleItem> styles = read_styles(o, *model.stylizer);
+  const std::vector<StyleItem> styles = read_styles(o, *model.stylizer, notes);
   if (!o.save_style.empty()) write_style(o.save_style, *model.stylizer, styles[0].read);
   if (clip_in) return paint_clip(o, *model.stylizer, styles, out, notes);
   if (folder_in) return paint_folder(o, *model.stylizer, styles, out, notes);

@@ -17,8 +17,9 @@ inline constexpr const char* kDefaultStylizer = "limn-stylizer";
 struct StylizeCommand {
   CommonOptions common;
   std::vector<std::filesystem::path> contents, styles;
-  std::vector<double> shares;     ///< one a style; none: equal
-  std::vector<double> shares_to;  ///< of a clip's last frame, from `shares` of the first; none: they stay
+  std::vector<std::string> texts;  ///< more styles, in words; they follow the others
+  std::vector<double> shares;      ///< one a style; none: equal
+  std::vector<double> shares_to;   ///< of a clip's last frame, from `shares` of the first; none: they stay
   /// Grey pictures, fitted to the canvas: where a content or a style is wanted, where the content stays.
   std::vector<std::filesystem::path> content_masks, style_masks;
   std::filesystem::path protect;
@@ -36,6 +37,9 @@ struct StylizeCommand {
   bool tile = false;   ///< the picture may be laid beside itself
   bool json = false;
 };
+
+/// Pictures and words together.
+inline std::size_t style_count(const StylizeCommand& o) { return o.styles.size() + o.texts.size(); }
 
 /// Paints contents in styles: one picture comes out, or one for each picture of a folder, or a clip for a clip.
 /// @return exit code

@@ -38,9 +38,9 @@ void check_options(const StylizeCommand& o) {
   if (o.contents.size() != 1) throw UsageError("--content: a clip or camera is painted alone, not with other contents");
   if (!o.attribution.empty() || !o.compare.empty() || !o.content_masks.empty())
     throw UsageError("--attribution, --compare, --content-mask: are of pictures, but --content is a clip");
-  if (!o.shares_to.empty() && o.shares_to.size() != o.styles.size())
+  if (!o.shares_to.empty() && o.shares_to.size() != style_count(o))
     throw UsageError("--shares-to: got " + std::to_string(o.shares_to.size()) + ", expected one for each of " +
-                     std::to_string(o.styles.size()) + " styles");
+                     std::to_string(style_count(o)) + " styles");
   if (o.shares_to.empty()) return;
   const auto check = [](const std::vector<double>& shares, const char* option) {
     double sum = 0;
@@ -82,7 +82,7 @@ Scene scene_of(const StylizeCommand& o, const FrameSource& clip, double scale) {
   scene.height = even(clip.height);
   scene.width = even(clip.width);
   if (clip.rate > 0) scene.rate = clip.rate;
-  scene.from = o.shares.empty() ? std::vector<double>(o.styles.size(), 1) : o.shares;
+  scene.from = o.shares.empty() ? std::vector<double>(style_count(o), 1) : o.shares;
   scene.to = o.shares_to.empty() ? scene.from : o.shares_to;
   scene.options = stylize_options(o);
   if (!o.protect.empty()) scene.options.protect = read_canvas_mask(o.protect, scene.height, scene.width);

@@ -44,17 +44,26 @@ SetStylizerConfig read_set_stylizer_config(const Json& config) {
   c.relation_mlp = read.integer("relation_mlp", c.relation_mlp);
   if (c.relation_heads > 0 && c.relation_dim % c.relation_heads != 0)
     read.fault("relation_heads", "does not divide relation_dim " + std::to_string(c.relation_dim));
+  if (config.has("words")) {
+    ConfigReader words = read.inside("words");
+    c.words = {words.text("encoder", ""), words.integer("width"), words.integer("hidden")};
+    if (c.words.encoder.empty()) words.fault("encoder", "is missing, expected a dual encoder's name");
+  }
   read.finish();
   return c;
 }
 
 Json set_stylizer_config_json(const SetStylizerConfig& c) {
-  return Json::object({{"model_type", "limn-stylizer"},
-                       {"cells", c.cells},
-                       {"relation_dim", c.relation_dim},
-                       {"relation_heads", c.relation_heads},
-                       {"relation_layers", c.relation_layers},
-                       {"relation_mlp", c.relation_mlp}});
+  Json json = Json::object({{"model_type", "limn-stylizer"},
+                            {"cells", c.cells},
+                            {"relation_dim", c.relation_dim},
+                            {"relation_heads", c.relation_heads},
+                            {"relation_layers", c.relation_layers},
+                            {"relation_mlp", c.relation_mlp}});
+  const StyleWordsConfig& w = c.words;
+  if (!w.encoder.empty())
+    json.set("words", Json::object({{"encoder", w.encoder}, {"width", w.width}, {"hidden", w.hidden}}));
+  return json;
 }
 
 RelationBlock::RelationBlock(const Weights& w, const SetStylizerConfig& c)
@@ -78,6 +87,14 @@ Tensor RelationBlock::overview(const std::array<Sight, 2>& both) const {
   const auto& [a, b] = both;
   const Tensor all = at::cat({a.all.mean, b.all.mean, a.all.deviation, b.all.deviation}, 1);  // [B 256 1 1]
   return at::cat({whole(all.flatten(1).unsqueeze(1)), cells(rows(at::cat({a.cells, b.cells}, 1)))}, 1);
+}
+
+Tensor RelationBlock::overview(const Tensor& signals) const {
+  const auto both = [&](std::int64_t row) {  // [B 1 128]
+    return at::cat({signals.select(1, row), signals.select(1, row + 4)}, 1).unsqueeze(1);
+  };
+  const Tensor grid = cells(both(0)).expand({signals.size(0), kOverview * kOverview, roles.size(1)});
+  return at::cat({whole(at::cat({both(0), both(1)}, 2)), grid}, 1);
 }
 
 std::vector<StyleRelation> RelationBlock::operator()(const Tensor& content, const std::vector<Tensor>& styles,
@@ -105,7 +122,9 @@ SetStylizer::SetStylizer(const Weights& w, const SetStylizerConfig& c)
       net(w / "net"),
       query(w / "query", kWidth, kWidth, /*with_bias=*/false),
       key(w.get("key.weight", {kWidth, kWidth}, Init::zeros)),
-      relation(w / "relation", c) {}
+      relation(w / "relation", c) {
+  if (!c.words.encoder.empty()) words.emplace(w / "words", c.words);
+}
 
 SetStylizer::Content SetStylizer::content(const Tensor& pictures) const {
   Content content;
@@ -158,6 +177,17 @@ StyleTokens SetStylizer::style(const Tensor& pictures, std::int64_t cells) const
   tokens.signals = at::stack(signals, 1);
   tokens.relations = relation.overview(sights);
   return tokens;
+}
+
+StyleTokens SetStylizer::style_of(const Tensor& signals) const {
+  const std::int64_t B = signals.size(0);
+  const Tensor none = at::zeros({B, 1, kWidth}, signals.options());
+  const auto squares = [&](std::int64_t row) { return (signals.narrow(1, row, 1).square() - 1e-5).clamp_min(0); };
+  return {.keys = none,
+          .log_part = at::zeros({1, 1, 1, 1}, signals.options()),
+          .moments = at::stack({none, squares(1), none, squares(5)}, 2),
+          .signals = signals,
+          .relations = relation.overview(signals)};
 }
 
 namespace {

@@ -2,7 +2,7 @@
 
 #include "core/json.h"
 #include "core/transformer.h"
-#include "fusion/stylizer.h"
+#include "fusion/style_words.h"
 #include "vision/microast.h"
 
 namespace limn {
@@ -11,13 +11,14 @@ namespace limn {
 struct SetStylizerConfig {
   std::int64_t cells = 1024;  ///< of a style at most: what its pixels are pooled to
   std::int64_t relation_dim = 128, relation_heads = 4, relation_layers = 2, relation_mlp = 256;
+  StyleWordsConfig words;
 };
 
 /// @throws CheckpointError naming every fault of the file
 SetStylizerConfig read_set_stylizer_config(const Json& config);
 Json set_stylizer_config_json(const SetStylizerConfig& config);
 
-/// What is read of one style, for any canvas and any company.
+/// What is read of one style, for any canvas and any company. One that is told in words has one cell.
 struct StyleTokens {
   Tensor keys;       ///< [B S 64]: deep features of its cells, in units of its deviation about its mean
   Tensor log_part;   ///< [1 1 1 S]: log of each cell's part of the style's pixels
@@ -49,6 +50,8 @@ struct RelationBlock {
   };
   static Sight sight(const Tensor& features);               // [B 64 h w]
   Tensor overview(const std::array<Sight, 2>& both) const;  // [B 65 D]
+  /// The overview of a picture that is everywhere alike. @param signals  [B 8 64]
+  Tensor overview(const Tensor& signals) const;
   /// @param shares  [B] each; their sum is 1
   std::vector<StyleRelation> operator()(const Tensor& content, const std::vector<Tensor>& styles,
                                         const std::vector<Tensor>& shares) const;
@@ -65,6 +68,7 @@ struct SetStylizer {
   Linear query;  // [64 64]
   Tensor key;    // [64 64]: zero at the start
   RelationBlock relation;
+  std::optional<StyleWords> words;  // where the configuration has that part
   SetStylizer(const Weights& w, const SetStylizerConfig& c);
 
   /// What is read of a canvas.
@@ -75,6 +79,9 @@ struct SetStylizer {
   Content content(const Tensor& pictures) const;  ///< @param pictures  float [B 3 H W]
   /// @param pictures  float [B 3 H W]. @param cells  at most, instead of the configuration's; 0: those
   StyleTokens style(const Tensor& pictures, std::int64_t cells = 0) const;
+
+  /// A style of which only the whole is known, as words tell it. @param signals  [B 8 64], as StyleTokens has them
+  StyleTokens style_of(const Tensor& signals) const;
 
   struct Result {
     Tensor pictures;  ///< float [B 3 H W], not clamped; undefined where options ask for rows

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -58,6 +59,14 @@ struct PaintingRoom {
   std::int64_t halo = 0;   ///< rows that are read beyond a strip, above and below together
 };
 
+/// Styles in words: fusion/style_words.h reads them.
+struct StyleReader {
+  std::string encoder;  ///< the dual encoder whose texts are understood, as models are named
+  Tensor known;         ///< float [E]: its answer to a text that is always the same
+  /// float [1 E], a text's embedding of length one -> as Stylizer::style
+  std::function<std::vector<Tensor>(const Tensor& embedding)> style;
+};
+
 /// Paints contents in styles. A style is read once and serves any number of pictures.
 struct Stylizer {
   std::int64_t smallest = 1;  ///< shortest side in pixels that the model can read
@@ -69,6 +78,7 @@ struct Stylizer {
   /// @param content  as `content` gave it; what nobody else holds of it may be overwritten
   std::function<Painted(std::vector<Tensor> content, const std::vector<StylePart>& styles, const PaintOptions& options)>
       paint;
+  std::optional<StyleReader> words = {};  ///< where the model knows styles in words
   Placement placement = {};
   PaintingRoom room = {};
 };

@@ -10,8 +10,11 @@
 namespace limn {
 
 /// A house stylizer's folder with random weights that let pictures through to the end.
-inline void write_small_stylizer(const std::filesystem::path& folder, std::uint64_t seed = 4) {
-  const SetStylizerConfig config{.relation_dim = 16, .relation_heads = 2, .relation_layers = 1, .relation_mlp = 32};
+/// @param words  of a part for styles in words; known: its encoder's answer to kKnownText
+inline void write_small_stylizer(const std::filesystem::path& folder, std::uint64_t seed = 4,
+                                 const StyleWordsConfig& words = {}, const Tensor& known = {}) {
+  const SetStylizerConfig config{
+      .relation_dim = 16, .relation_heads = 2, .relation_layers = 1, .relation_mlp = 32, .words = words};
   const Weights weights = Weights::random(seed);
   const SetStylizer house(weights, config);
   at::manual_seed(seed);
@@ -19,7 +22,8 @@ inline void write_small_stylizer(const std::filesystem::path& folder, std::uint6
   for (const auto& [name, weight] : weights.parameters()) {
     const double deviation = std::sqrt(2.0 / static_cast<double>(std::max<std::int64_t>(weight[0].numel(), 1)));
     const bool scaled = weight.dim() == 4;
-    stored.emplace_back(name, scaled ? at::randn(weight.sizes()) * deviation : weight);
+    const Tensor drawn = scaled ? at::randn(weight.sizes()) * deviation : weight;
+    stored.emplace_back(name, name == "words.known" ? known : drawn);
   }
   std::filesystem::create_directories(folder);
   write_safetensors(folder / "model.safetensors", stored, {{"format", "limn"}});

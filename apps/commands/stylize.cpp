@@ -14,11 +14,12 @@ void add_stylize(CLI::App& app, Action& action) {
           "--content", options->contents, "FILE…",
           "pictures of what is to be seen; or one folder, each of whose pictures is painted; or a clip, or camera:0")
       ->required();
+  items.option("--style", options->styles, "FILE…",
+               "pictures that show how it is to be painted, or what --save-style wrote");
+  items.option("--style-text", options->texts, "TEXT…", "styles in words, e.g. \"a stormy night in blue and yellow\"");
   items
-      .option("--style", options->styles, "FILE…",
-              "pictures that show how it is to be painted, or what --save-style wrote")
-      ->required();
-  items.option("--shares", options->shares, "N,N", "how much of the picture each style gets (default: equal)")
+      .option("--shares", options->shares, "N,N",
+              "how much of the picture each style gets, first those of --style (default: equal)")
       ->delimiter(',');
   items
       .option("--shares-to", options->shares_to, "N,N",
@@ -60,7 +61,7 @@ void add_stylize(CLI::App& app, Action& action) {
   add_notes_options(*command, options->common);
   command->footer(
       "Example:\n  limn stylize --content a.jpg b.jpg --style c.jpg d.jpg --shares 2,1 -o "
-      "out.png");
+      "out.png\n  limn stylize --content a.jpg --style-text \"autumn leaves\" -o out.png");
   command->callback([options, existing, &action] {
     action = [options, existing] {
       options->existing = parse_existing(*existing);

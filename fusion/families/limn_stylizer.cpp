@@ -48,6 +48,11 @@ Model open(const std::filesystem::path& folder, const Json& config, const Placem
           },
       .placement = placement,
       .room = {.pixel = 31, .strip_pixel = 480, .halo = 48}};
+  if (house.words)
+    model.stylizer->words = StyleReader{
+        .encoder = house.config.words.encoder, .known = house.words->known, .style = [house](const Tensor& e) {
+          return listed(house.style_of((*house.words)(e)));
+        }};
   return model;
 }
 

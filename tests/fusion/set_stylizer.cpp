@@ -84,6 +84,21 @@ TEST_CASE("set attention: shares move the moments linearly where attention is eq
           1e-4 * known.abs().max().item<double>());
 }
 
+TEST_CASE("a style of which only the whole is known is its picture where attention is equal", "[stylize]") {
+  const at::NoGradGuard no_grad;
+  const World world(false);
+  const StyleTokens read = world.house.style(world.first), whole = world.house.style_of(read.signals);
+  CHECK(whole.keys.size(1) == 1);
+  CHECK(whole.relations.sizes() == read.relations.sizes());
+  CHECK(apart(whole.relations.narrow(1, 0, 1), read.relations.narrow(1, 0, 1)) < 1e-4);  // of all of it
+  const Tensor maps = at::ones({1, 1, 9, 11});
+  const auto painted = [&](const StyleTokens& tokens) {
+    return world.house.paint(world.content, {tokens}, maps, {}).pictures;
+  };
+  const Tensor made = painted(read);
+  CHECK(apart(painted(whole), made) < 1e-4 * made.abs().max().item<double>());
+}
+
 TEST_CASE("set attention: order and doubling change nothing, shares are met", "[stylize]") {
   const at::NoGradGuard no_grad;
   const World world(true);
