@@ -250,6 +250,37 @@ void read_stylizing(Section& data, Section& model, Section& train, TrainConfig& 
   if (s.two_styles + s.masks > 1) train.fail("masks", "and two_styles are more than 1 together");
 }
 
+void read_style_text(Section& data, Section& model, Section& train, TrainConfig& c) {
+  StyleTextTraining& s = c.style_text;
+  data("words", s.words, true);
+  data("held_out_texts", s.held_out_texts);
+  data("captions", s.captions, true);
+  data("styles", s.styles);
+  data("contents", s.contents);
+  data("held_out", s.held_out);
+  model("start", c.start, true);
+  model("encoder", s.encoder, true);
+  model("hidden", s.hidden, 1);
+  train("samples", s.samples, 2);
+  train("side", s.side, 64);
+  for (const auto& [key, value] : {std::pair{"photos", &s.photos}, {"paintings", &s.paintings}})
+    train(key, *value, 0, 1);
+  for (const auto& [key, value] : {std::pair{"noise", &s.noise},
+                                   {"signal_weight", &s.signal_weight},
+                                   {"paint_weight", &s.paint_weight},
+                                   {"words_weight", &s.words_weight}})
+    train(key, *value, 0, 1000);
+  if (s.words.empty()) data.fail("words", "is missing");
+  for (const auto& [missing, key] : {std::pair{c.start.empty(), "start"}, {s.encoder.empty(), "encoder"}})
+    if (missing) model.fail(key, "is missing");
+  if (s.contents.empty() && s.paint_weight + s.words_weight > 0)
+    data.fail("contents", "is missing, but paint_weight and words_weight need something to paint");
+  if (s.captions.empty()) s.photos = 0;
+  if (s.styles.empty()) s.paintings = 0;
+  if (s.photos + s.paintings > 1) train.fail("photos", "and paintings are more than 1 together");
+  if (s.side % 8) train.fail("side", "expected a multiple of 8");
+}
+
 }  // namespace
 
 TrainConfig read_train_config(const std::filesystem::path& file) {
@@ -271,10 +302,17 @@ TrainConfig read_train_config(const std::filesystem::path& file) {
       throw InputError(file.string() + ": [" + std::string(key.str()) + "]: unknown section");
 
   const std::string objective = train.text("objective", "caption");
-  if (objective != "caption" && objective != "stylize")
-    train.fail("objective", "got \"" + objective + "\", expected caption or stylize");
-  c.objective = objective == "stylize" ? Objective::stylize : Objective::caption;
-  (c.objective == Objective::stylize ? read_stylizing : read_captioning)(data, model, train, c);
+  if (objective == "caption") {
+    read_captioning(data, model, train, c);
+  } else if (objective == "stylize") {
+    c.objective = Objective::stylize;
+    read_stylizing(data, model, train, c);
+  } else if (objective == "stylize-text") {
+    c.objective = Objective::stylize_text;
+    read_style_text(data, model, train, c);
+  } else {
+    train.fail("objective", "got \"" + objective + "\", expected caption, stylize or stylize-text");
+  }
   train("out", c.out, false);
   train("steps", c.steps, 1);
   train("batch", c.batch, 1);

@@ -7,7 +7,7 @@
 
 namespace limn {
 
-enum class Objective { caption, stylize };
+enum class Objective { caption, stylize, stylize_text };
 
 /// What a run that learns to stylize is told beyond the keys that all runs have.
 struct StylizeTraining {
@@ -25,6 +25,27 @@ struct StylizeTraining {
   double drawn_styles = 0.25;                            ///< share of styles that are drawn instead of read
   double two_styles = 0.35, masks = 0.15, steady = 0.2;  ///< shares of steps with two styles, with masks; noise added
   double style_weight = 5, content_weight = 1, identity_weight = 50, share_weight = 1, steady_weight = 5;
+};
+
+/// What a run that learns styles in words is told beyond the keys that all runs have. The stylizer stays as it is.
+struct StyleTextTraining {
+  // [data]
+  std::filesystem::path words;                ///< what words look like: apps/train/style_texts.h
+  std::vector<std::string> held_out_texts;    ///< never said
+  std::filesystem::path captions;             ///< captioned photos: apps/train/data.h; empty: none
+  std::vector<std::filesystem::path> styles;  ///< paintings; none: none
+  std::vector<std::filesystem::path> contents;
+  std::vector<std::string> held_out;  ///< names of pictures that are not learnt from
+  // [model]
+  std::filesystem::path encoder;  ///< the dual encoder's folder
+  std::int64_t hidden = 512;
+  // [train]
+  std::int64_t samples = 10000;  ///< of words and styles, drawn at the start
+  std::int64_t side = 128;       ///< of styles and contents
+  double photos = 0.2;           ///< share of the samples that is photos by a caption of theirs
+  double paintings = 0.1;        ///< by their pictures' embeddings
+  double noise = 0.1;            ///< added to embeddings, in their deviations
+  double signal_weight = 1, paint_weight = 0, words_weight = 0;
 };
 
 /// A training run, as its TOML file states it. Paths are relative to the file.
@@ -63,6 +84,7 @@ struct TrainConfig {
   std::uint64_t seed = 0;
   Objective objective = Objective::caption;
   StylizeTraining stylize;
+  StyleTextTraining style_text;
 };
 
 /// @throws InputError naming file, line and key: unknown keys, wrong types, values out of range, missing paths

@@ -60,6 +60,9 @@ std::unique_ptr<Run> caption_run(TrainConfig& config, const TrainOptions& option
 std::unique_ptr<Run> stylize_run(TrainConfig& config, const TrainOptions& options, std::ostream& out,
                                  std::ostream& notes);
 
+std::unique_ptr<Run> style_text_run(TrainConfig& config, const TrainOptions& options, std::ostream& out,
+                                    std::ostream& notes);
+
 /// How the configuration steps weights. @param rates  shares of the rate by the beginning of a weight's name
 AdamWOptions steps_of(const TrainConfig& config, std::map<std::string, double> rates);
 /// Weights to be trained: those of `start`, all others drawn at random by the configuration's seed.

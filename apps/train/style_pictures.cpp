@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numbers>
 #include <sstream>
 
@@ -57,20 +58,29 @@ Tensor clouds(std::int64_t side, std::mt19937_64& random) {
   return sum[0][0].clamp(-2, 2) / 2;
 }
 
+/// How a pattern lies.
+struct Lie {
+  double angle, often;
+  Tensor bent;  // [side side]
+};
+
 /// A scalar field whose steps show a pattern. [side side]
-Tensor pattern(std::int64_t side, std::mt19937_64& random) {
+/// @param points  about which cells lie
+Tensor field_of(Pattern pattern, const Lie& lie, std::int64_t side, const std::function<std::int64_t()>& points_of,
+                std::mt19937_64& random) {
   const Grid g = grid_of(side);
-  const double angle = between(0, std::numbers::pi, random), often = between(6, 40, random);
-  const Tensor bent = clouds(side, random) * between(0, 0.4, random);
+  const auto& [angle, often, bent] = lie;
   const Tensor along = g.x * std::cos(angle) + g.y * std::sin(angle) + bent;
   const Tensor across = g.y * std::cos(angle) - g.x * std::sin(angle) + bent;
-  switch (draw_below(random, 4)) {
-    case 0:  // strokes, broken along their way
+  switch (pattern) {
+    case Pattern::strokes:  // broken along their way
       return (along * often).sin() + 0.7 * (across * often * 0.2 + 3 * (along * often * 0.5).floor()).sin();
-    case 1:  // dots
+    case Pattern::dots:
       return (along * often).sin() * (across * often).sin() * 1.5;
-    case 2: {  // cells about random points
-      const std::int64_t points = 12 + below(60, random);
+    case Pattern::stripes:
+      return (along * often).sin();
+    case Pattern::cells: {  // about random points
+      const std::int64_t points = points_of();
       const Tensor at_points = at::rand({2, points, 1, 1}, generator(random), at::kFloat) * 2 - 1;
       const Tensor nearest =
           ((g.x + bent - at_points[0]).square() + (g.y + bent - at_points[1]).square()).argmin(0);  // [side side]
@@ -79,6 +89,16 @@ Tensor pattern(std::int64_t side, std::mt19937_64& random) {
     default:
       return clouds(side, random) * 2;
   }
+}
+
+/// A field in colours, low to high. @param palette  [n 3], n >= 2. @return [side side 3]
+Tensor in_colours(const Tensor& field, const Tensor& palette, double hardness) {
+  const std::int64_t colours = palette.size(0), side = field.size(0);
+  const Tensor ranked = (field - field.min()) / (field.max() - field.min() + 1e-6) * static_cast<double>(colours - 1);
+  const Tensor low = ranked.floor().clamp_max(static_cast<double>(colours - 2)).to(at::kLong);
+  const Tensor part = ((ranked - low - 0.5) * hardness + 0.5).clamp(0, 1).unsqueeze(-1);  // [side side 1]
+  const auto of = [&](const Tensor& index) { return palette.index_select(0, index.flatten()).view({side, side, 3}); };
+  return of(low) * (1 - part) + of(low + 1) * part;
 }
 
 }  // namespace
@@ -116,14 +136,38 @@ Tensor middle_square(const std::filesystem::path& picture, std::int64_t side) {
 Tensor drawn_style(std::int64_t side, std::mt19937_64& random) {
   const std::int64_t colours = 3 + below(4, random);
   const Tensor palette = at::rand({colours, 3}, generator(random), at::kFloat);
-  const Tensor field = pattern(side, random) + clouds(side, random) * between(0, 1, random);
-  const Tensor ranked = (field - field.min()) / (field.max() - field.min() + 1e-6) * static_cast<double>(colours - 1);
-  const Tensor low = ranked.floor().clamp_max(static_cast<double>(colours - 2)).to(at::kLong);
-  const double hardness = between(1, 8, random);
-  const Tensor part = ((ranked - low - 0.5) * hardness + 0.5).clamp(0, 1).unsqueeze(-1);  // [side side 1]
-  const auto of = [&](const Tensor& index) { return palette.index_select(0, index.flatten()).view({side, side, 3}); };
-  const Tensor paint = of(low) * (1 - part) + of(low + 1) * part;
+  Lie lie{.angle = between(0, std::numbers::pi, random), .often = between(6, 40, random), .bent = {}};
+  lie.bent = clouds(side, random) * between(0, 0.4, random);
+  constexpr Pattern patterns[] = {Pattern::strokes, Pattern::dots, Pattern::cells, Pattern::clouds};
+  const Pattern pattern = patterns[draw_below(random, 4)];
+  const Tensor shape = field_of(
+      pattern, lie, side, [&] { return 12 + below(60, random); }, random);
+  const Tensor field = shape + clouds(side, random) * between(0, 1, random);
+  const Tensor paint = in_colours(field, palette, between(1, 8, random));
   const Tensor grain = clouds(side, random).unsqueeze(-1) * between(0, 0.15, random);
+  return (paint + grain).clamp(0, 1).permute({2, 0, 1}).contiguous();
+}
+
+Tensor drawn_style(const StyleDrawing& wish, std::int64_t side, std::mt19937_64& random) {
+  Lie lie{.angle = between(0, std::numbers::pi, random), .often = 0, .bent = {}};
+  lie.often = wish.fineness == 0  ? between(8, 34, random)
+              : wish.fineness > 0 ? between(28, 45, random)
+                                  : between(5, 12, random);
+  lie.bent = clouds(side, random) * between(0, wish.pattern == Pattern::stripes ? 0.08 : 0.3, random);
+  const auto points = [&] { return std::llround(lie.often * lie.often / 12); };
+  const Tensor shape = field_of(wish.pattern, lie, side, points, random);
+  const Tensor field = shape + clouds(side, random) * between(0, 0.3, random);
+  // By rank: every colour gets as much of the picture as every other.
+  const Tensor order = field.flatten().argsort();
+  const auto colours = static_cast<double>(wish.palette.size(0));
+  const Tensor rank =
+      (order.argsort().view({side, side}).to(at::kFloat) * (colours / static_cast<double>(side * side)) - 0.5)
+          .clamp(0, colours - 1);
+  const double hardness = wish.hardness == 0  ? between(2, 7, random)
+                          : wish.hardness > 0 ? between(6, 12, random)
+                                              : between(1, 1.6, random);
+  const Tensor paint = in_colours(rank, wish.palette, hardness);
+  const Tensor grain = clouds(side, random).unsqueeze(-1) * between(0, 0.1, random);
   return (paint + grain).clamp(0, 1).permute({2, 0, 1}).contiguous();
 }
 

@@ -24,6 +24,18 @@ Tensor middle_square(const std::filesystem::path& picture, std::int64_t side);
 /// A style that nobody painted: strokes, dots, cells or clouds in a few random colours. float [3 side side] in 0..1
 Tensor drawn_style(std::int64_t side, std::mt19937_64& random);
 
+enum class Pattern { strokes, dots, cells, clouds, stripes };
+
+struct StyleDrawing {
+  Tensor palette;  ///< float [n 3] in 0..1, n >= 2: each colour gets about as much of the picture as every other
+  Pattern pattern = Pattern::strokes;
+  int fineness = 0;  ///< below 0 coarse, above 0 fine, 0 any
+  int hardness = 0;  ///< below 0 soft edges, above 0 hard ones, 0 any
+};
+
+/// A style that was wished for. float [3 side side] in 0..1
+Tensor drawn_style(const StyleDrawing& wish, std::int64_t side, std::mt19937_64& random);
+
 /// A soft-edged half plane or ellipse. float [1 1 side side] in 0..1
 Tensor random_region(std::int64_t side, std::mt19937_64& random);
 

@@ -116,8 +116,10 @@ Tensor style_loss(const StylizeRun& run, const Task& task, const std::vector<Ten
 std::unique_ptr<Run> stylize_run(TrainConfig& config, const TrainOptions& options, std::ostream& out,
                                  std::ostream& notes) {
   const Placement placement = parse_placement(options.device, "fp32");
-  const Weights weights =
-      trainable_weights(config.start.empty() ? TensorTable{} : read_stylizer_start(config.start), config, placement);
+  TensorTable start = config.start.empty() ? TensorTable{} : read_stylizer_start(config.start);
+  // What words say is of the style encoder that was; it is learnt anew, after.
+  std::erase_if(start, [](const auto& named) { return named.first.starts_with("words."); });
+  const Weights weights = trainable_weights(std::move(start), config, placement);
   SetStylizer model(weights, config.stylize.model);
   weights.finish();
   return std::make_unique<StylizeRun>(config, options, out, notes, placement, weights, std::move(model),
@@ -234,11 +236,15 @@ std::string StylizeRun::measure_kind() const {
 }
 
 void StylizeRun::save_model(const std::filesystem::path& folder) const {
+  save_stylizer(folder, weights, config.stylize.model);
+}
+
+void save_stylizer(const std::filesystem::path& folder, const Weights& weights, const SetStylizerConfig& config) {
   std::filesystem::create_directories(folder);
   std::vector<std::pair<std::string, Tensor>> stored;
   for (const auto& [name, weight] : weights.parameters()) stored.emplace_back(name, weight.detach().to(at::kHalf));
   write_safetensors(folder / "model.safetensors", stored, {{"format", "limn"}});
-  write_file(folder / "config.json", set_stylizer_config_json(config.stylize.model).dump(1) + "\n");
+  write_file(folder / "config.json", set_stylizer_config_json(config).dump(1) + "\n");
 }
 
 }  // namespace limn

@@ -26,4 +26,7 @@ struct StylizeRun final : Run {
   const char* loss_text() const override { return "loss of stylizing"; }
 };
 
+/// A stylizer's folder, its weights as fp16.
+void save_stylizer(const std::filesystem::path& folder, const Weights& weights, const SetStylizerConfig& config);
+
 }  // namespace limn

@@ -129,7 +129,9 @@ int train(const TrainOptions& options, std::ostream& out, std::ostream& notes) {
   if (options.threads > 0) at::set_num_threads(options.threads);
   TrainConfig config = read_train_config(options.config);
   if (options.seed) config.seed = *options.seed;
-  const auto make = config.objective == Objective::stylize ? stylize_run : caption_run;
+  const auto make = config.objective == Objective::caption   ? caption_run
+                    : config.objective == Objective::stylize ? stylize_run
+                                                             : style_text_run;
   const std::unique_ptr<Run> run = make(config, options, out, notes);
   std::filesystem::create_directories(config.out);
   const FolderLock lock(config.out);

@@ -24,7 +24,8 @@ TEST_CASE("train configuration: every fault is named with file and line", "[trai
   CHECK_THROWS_AS(read_train_config(file), InputError);
   write_file(file, good + "[train]\nout = \"é\"\nsteps = 3\nbatch = 2\n");
   CHECK(read_train_config(file).out == folder / "é");
-  says(good + "[train]\nobjective = \"sing\"\n", "[train] objective: got \"sing\", expected caption or stylize");
+  says(good + "[train]\nobjective = \"sing\"\n",
+       "[train] objective: got \"sing\", expected caption, stylize or stylize-text");
   const std::string paint = "[data]\ncontents = [\".\"]\nstyles = [\".\"]\n[model]\nloss_network = \".\"\n[train]\n";
   says(paint + "objective = \"stylize\"\ncaptions = 3\n", "[train] out: is missing");
   says("[data]\nstyles = [\".\"]\n[train]\nobjective = \"stylize\"\n", "[data] contents: is missing");
