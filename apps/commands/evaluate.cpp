@@ -4,6 +4,7 @@
 #include "apps/evaluate/evaluate_clip.h"
 #include "apps/evaluate/evaluate_retrieval.h"
 #include "apps/evaluate/evaluate_stylize.h"
+#include "apps/evaluate/evaluate_stylize_text.h"
 
 namespace limn {
 
@@ -61,6 +62,27 @@ void add_clip(CLI::App& evaluate, Action& action) {
       [options, &action] { action = [options] { return evaluate_clip(*options, std::cout, std::cerr); }; });
 }
 
+void add_stylizing_by_text(CLI::App& evaluate, Action& action) {
+  auto options = std::make_shared<EvaluateStylizeTextOptions>();
+  CLI::App* command =
+      evaluate.add_subcommand("stylize-text", "whether pictures painted after words look like these words");
+  const Group group{*command, "Judging"};
+  group.option("--content", options->contents, "FILE…", "contents; each is painted after every text")->required();
+  group.option("--texts", options->texts, "FILE", "styles in words, one a line; blank lines part groups")->required();
+  group.option("--words", options->words, "FILE",
+               "what colours are called, e.g. recipes/style-words.txt: are they met?");
+  group.option("--judge", options->judge, "MODEL",
+               "the dual encoder that judges (default: the one that the stylizer reads words with)");
+  group.setting("--side", options->side, "N", "pixels of the middle squares")->check(CLI::Range(64, 4096));
+  group.option("--sheet", options->sheet, "FILE", "a picture of everything");
+  group.flag("--json", options->json, "one JSON object");
+  add_model_options(*command, options->common);
+  command->get_option("--model")->description("a stylizer's folder, or a bundled name (default: limn-stylizer)");
+  add_notes_options(*command, options->common);
+  command->callback(
+      [options, &action] { action = [options] { return evaluate_stylize_text(*options, std::cout, std::cerr); }; });
+}
+
 void add_retrieval(CLI::App& evaluate, Action& action) {
   auto options = std::make_shared<EvaluateRetrievalOptions>();
   CLI::App* command = evaluate.add_subcommand("retrieval", "R@1, R@5, R@10 of pictures by texts and texts by pictures");
@@ -115,6 +137,7 @@ void add_evaluate(CLI::App& app, Action& action) {
   add_retrieval(*evaluate, action);
   add_stylizing(*evaluate, action);
   add_clip(*evaluate, action);
+  add_stylizing_by_text(*evaluate, action);
   add_zero_shot(*evaluate, action);
   auto options = std::make_shared<EvaluateCaptionsOptions>();
   auto common = std::make_shared<CommonOptions>();
