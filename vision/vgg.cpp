@@ -1,6 +1,6 @@
 #include "vision/vgg.h"
 
-#include <iterator>
+#include <algorithm>
 
 #include "core/ops.h"
 
@@ -27,6 +27,22 @@ std::vector<ReflectedConv> layers(const Weights& w, std::int64_t in, const Layer
   return convs;
 }
 
+constexpr std::int64_t kStrip = std::int64_t{1} << 17;  // pixels of a map that are computed at a time
+
+/// conv(x) by strips of rows, each with the rows next to it: of a large map there is no second copy with borders, nor
+/// those that the product makes. Outside of training.
+Tensor in_strips(const ReflectedConv& conv, const Tensor& x) {
+  const std::int64_t H = x.size(2), W = x.size(3), rows = std::max<std::int64_t>(kStrip / W, 1);
+  if (at::GradMode::is_enabled() || !x.is_cpu() || H <= rows) return conv(x);
+  Tensor y = at::empty({x.size(0), conv.weight.size(0), H, W}, x.options());
+  for (std::int64_t first = 0; first < H; first += rows) {
+    const std::int64_t count = std::min(rows, H - first), from = std::max<std::int64_t>(first - 1, 0);
+    const Tensor around = x.narrow(2, from, std::min(first + count + 1, H) - from);
+    y.narrow(2, first, count).copy_(conv(around).narrow(2, first - from, count));
+  }
+  return y;
+}
+
 }  // namespace
 
 VggEncoder::VggEncoder(const Weights& w) : colours(w / "colours", 3, 3, 1), convs(layers(w, 3, kEncoder)) {}
@@ -39,7 +55,7 @@ Tensor VggEncoder::operator()(const Tensor& picture) const {
   Tensor x = colours(picture);
   for (std::size_t i = 0; i < convs.size(); ++i) {
     if (kEncoder[i].rescale) x = at::max_pool2d(x, {2, 2}, {2, 2}, {0, 0}, {1, 1}, /*ceil_mode=*/true);
-    x = convs[i](x).relu_();
+    x = in_strips(convs[i], x).relu_();
   }
   return x;
 }
@@ -50,7 +66,7 @@ Tensor VggDecoder::operator()(const Tensor& features) const {
   Tensor x = features;
   for (std::size_t i = 0; i < convs.size(); ++i) {
     if (kDecoder[i].rescale) x = at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)});
-    x = convs[i](x);
+    x = in_strips(convs[i], x);
     if (i + 1 < convs.size()) x.relu_();
   }
   return x;
