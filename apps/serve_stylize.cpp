@@ -96,7 +96,7 @@ StylizeAnswer FormStylizer::operator()(const StylizeForm& form) {
     model_ = open_chosen_model(common_);
   }
   if (!model_->stylizer) throw InputError("the model " + common_.model + " paints no pictures");
-  const bool recoloured = options.colour == StyleColour::coral || options.colour == StyleColour::histogram;
+  const bool recoloured = recolours(options.colour);
   if (read_.size() > kMostStyles) read_.clear();
   std::vector<StyleItem> styles;
   for (std::size_t i = 0; i < form.styles.size(); ++i) {

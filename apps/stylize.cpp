@@ -133,8 +133,7 @@ std::vector<Tensor> read_style_file(const fs::path& file, const Stylizer& styliz
 
 /// The styles without their masks, each read once for all canvases unless it has to be recoloured for each.
 std::vector<StyleItem> read_styles(const StylizeCommand& o, const Stylizer& stylizer, std::ostream& notes) {
-  const StyleColour colour = parse_style_colour(o.colour);
-  const bool recoloured = colour == StyleColour::coral || colour == StyleColour::histogram;
+  const bool recoloured = recolours(parse_style_colour(o.colour));
   std::vector<StyleItem> styles;
   for (std::size_t i = 0; i < o.styles.size(); ++i) {
     StyleItem item{.picture = {}, .share = o.shares.empty() ? 1 : o.shares[i]};
@@ -176,24 +175,20 @@ Tensor attribution_map(const Tensor& canvas, const Tensor& mass) {
 /// A sheet: styles above, contents on the left, every content in every style alone.
 void write_comparison(const StylizeCommand& o, const Stylizer& stylizer, const std::vector<StyleItem>& styles,
                       const StylizeOptions& options) {
-  const auto entry = [](const Tensor& picture) {
-    const Tensor pixels = picture.permute({1, 2, 0}).contiguous();
-    return SheetEntry{{pixels.size(1), pixels.size(0), pixels}, {}};
-  };
   std::vector<SheetEntry> entries{{}};
   for (const fs::path& style : o.styles) {
     SheetEntry& shown = entries.emplace_back();
     if (style.extension() == ".style")
       shown.captions = {style.stem().string()};
     else
-      shown = entry(planar(fitted(read_image(style), kSheetSide)));
+      shown = sheet_entry(planar(fitted(read_image(style), kSheetSide)));
   }
   for (const std::string& text : o.texts) entries.emplace_back().captions = {text};
   for (const fs::path& file : o.contents) {
     const Tensor content = planar(fitted(read_image(file), kSheetSide));
-    entries.push_back(entry(content));
+    entries.push_back(sheet_entry(content));
     for (const StyleItem& style : styles)
-      entries.push_back(entry(stylize(stylizer, content, {{style.picture, 1, {}, style.read}}, options).picture));
+      entries.push_back(sheet_entry(stylize(stylizer, content, {{style.picture, 1, {}, style.read}}, options).picture));
   }
   write_image(
       o.compare,

@@ -9,7 +9,6 @@
 
 #include "apps/machine.h"
 #include "apps/run.h"
-#include "vision/microast.h"
 
 namespace limn {
 

@@ -12,7 +12,6 @@
 #include "core/json.h"
 #include "core/ops.h"
 #include "fusion/steady.h"
-#include "vision/recolour.h"
 #include "vision/resize.h"
 #include "vision/video.h"
 
@@ -95,13 +94,8 @@ void settle_styles(const StylizeCommand& o, const Stylizer& stylizer, const Tens
   for (std::size_t i = 0; i < o.style_masks.size(); ++i)
     styles[i].mask = read_canvas_mask(o.style_masks[i], scene.height, scene.width);
   StyleColour& colour = scene.options.colour;
-  if (colour != StyleColour::coral && colour != StyleColour::histogram) return;
-  for (StyleItem& style : styles) {
-    if (!style.read.empty())
-      throw InputError("stylize: colour: a style that was read before cannot be recoloured; give its picture");
-    style.read = read_style(stylizer, colour == StyleColour::coral ? recoloured(style.picture, first)
-                                                                   : histogram_matched(style.picture, first));
-  }
+  if (!recolours(colour)) return;
+  for (StyleItem& style : styles) style.read = read_style(stylizer, style, first, colour);
   colour = StyleColour::style;
 }
 

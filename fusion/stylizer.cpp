@@ -78,17 +78,6 @@ Tensor blended(const Tensor& painted, const Tensor& canvas, const Tensor& free, 
   return result[0].clamp(0, 1).mul_(255).round_().to(at::kByte);
 }
 
-std::vector<Tensor> style_of(const Stylizer& stylizer, const StyleItem& item, const Tensor& canvas,
-                             StyleColour colour) {
-  const bool recolour = colour == StyleColour::coral || colour == StyleColour::histogram;
-  if (!item.read.empty() && recolour)
-    throw InputError("stylize: colour: a style that was read before cannot be recoloured; give its picture");
-  if (!item.read.empty()) return item.read;
-  if (!recolour) return read_style(stylizer, item.picture);
-  return read_style(stylizer, colour == StyleColour::coral ? recoloured(item.picture, canvas)
-                                                           : histogram_matched(item.picture, canvas));
-}
-
 }  // namespace
 
 Tensor settled(const PaintOptions& options, const std::string& name, const Tensor& value) {
@@ -107,6 +96,8 @@ StyleColour parse_style_colour(const std::string& word) {
   if (word == "histogram") return StyleColour::histogram;
   throw InputError("colour: got \"" + word + "\", expected style, keep, only, coral or histogram");
 }
+
+bool recolours(StyleColour colour) { return colour == StyleColour::coral || colour == StyleColour::histogram; }
 
 ShareRule parse_share_rule(const std::string& word) {
   if (word == "global") return ShareRule::global;
@@ -131,6 +122,16 @@ std::vector<Tensor> read_style(const Stylizer& stylizer, const Tensor& picture) 
   return stylizer.style(readable(picture, stylizer, "stylize: style [3 H W]"));
 }
 
+std::vector<Tensor> read_style(const Stylizer& stylizer, const StyleItem& item, const Tensor& canvas,
+                               StyleColour colour) {
+  if (!item.read.empty() && recolours(colour))
+    throw InputError("stylize: colour: a style that was read before cannot be recoloured; give its picture");
+  if (!item.read.empty()) return item.read;
+  if (!recolours(colour)) return read_style(stylizer, item.picture);
+  return read_style(stylizer, colour == StyleColour::coral ? recoloured(item.picture, canvas)
+                                                           : histogram_matched(item.picture, canvas));
+}
+
 Stylized stylize(const Stylizer& stylizer, const Tensor& canvas, const std::vector<StyleItem>& styles,
                  const StylizeOptions& options) {
   const at::NoGradGuard no_grad;
@@ -145,7 +146,7 @@ Stylized stylize(const Stylizer& stylizer, const Tensor& canvas, const std::vect
   const auto placed = at::TensorOptions(stylizer.placement.device).dtype(stylizer.placement.dtype);
   std::vector<StylePart> parts;
   for (std::size_t i = 0; i < styles.size(); ++i)
-    parts.push_back({style_of(stylizer, styles[i], canvas, options.colour),
+    parts.push_back({read_style(stylizer, styles[i], canvas, options.colour),
                      shares[static_cast<std::int64_t>(i)].to(placed).view({1, 1, h, w})});
 
   const Tensor places = free.defined() ? pooled(free, h, w) : at::ones({h, w});

@@ -94,6 +94,8 @@ enum class StyleColour {
 
 /// "style", "keep", "only", "coral" or "histogram". @throws InputError listing them
 StyleColour parse_style_colour(const std::string& word);
+/// Whether styles are recoloured for each canvas before they are read.
+bool recolours(StyleColour colour);
 
 struct StyleItem {
   Tensor picture;    ///< uint8 [3 H W]
@@ -127,6 +129,10 @@ Tensor paintable(const std::vector<StyleItem>& styles, const StylizeOptions& opt
 /// What the model needs of a style, to be used for many canvases.
 /// @param picture  uint8 [3 H W]
 std::vector<Tensor> read_style(const Stylizer& stylizer, const Tensor& picture);
+/// The same for this canvas: as the item was read before, or of its picture, recoloured where `colour` says so.
+/// @throws InputError for an item that was read before and would have to be recoloured
+std::vector<Tensor> read_style(const Stylizer& stylizer, const StyleItem& item, const Tensor& canvas,
+                               StyleColour colour);
 
 /// Paints one canvas in all styles together. Where no style may act the content stays.
 /// @param canvas  uint8 [3 H W]

@@ -52,6 +52,11 @@ Tensor fitted(const Image& image, std::int64_t side) {
                 std::max<std::int64_t>(image.width * side / longest, 1));
 }
 
+SheetEntry sheet_entry(const Tensor& picture) {
+  const Tensor pixels = picture.permute({1, 2, 0}).contiguous();
+  return {{pixels.size(1), pixels.size(0), pixels}, {}};
+}
+
 Drawing contact_sheet(std::span<const SheetEntry> entries, const SheetOptions& options) {
   if (entries.empty()) throw InputError("contact sheet: entries: got none");
   if (options.side < 16)

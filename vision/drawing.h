@@ -25,6 +25,9 @@ struct SheetEntry {
   std::vector<std::string> captions;  ///< UTF-8; each begins a line and is wrapped
 };
 
+/// @param picture  uint8 [3 H W]. @return it without captions
+SheetEntry sheet_entry(const Tensor& picture);
+
 struct SheetOptions {
   std::int64_t columns = 0;  ///< 0: as many as make the sheet about as wide as high, at most 6
   std::int64_t side = 320;   ///< pictures are fitted into a square of this many pixels; smaller ones are not enlarged

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/ops.h"
+#include "vision/strips.h"
 
 namespace limn {
 
@@ -35,11 +36,8 @@ Tensor in_strips(const ReflectedConv& conv, const Tensor& x) {
   const std::int64_t H = x.size(2), W = x.size(3), rows = std::max<std::int64_t>(kStrip / W, 1);
   if (at::GradMode::is_enabled() || !x.is_cpu() || H <= rows) return conv(x);
   Tensor y = at::empty({x.size(0), conv.weight.size(0), H, W}, x.options());
-  for (std::int64_t first = 0; first < H; first += rows) {
-    const std::int64_t count = std::min(rows, H - first), from = std::max<std::int64_t>(first - 1, 0);
-    const Tensor around = x.narrow(2, from, std::min(first + count + 1, H) - from);
-    y.narrow(2, first, count).copy_(conv(around).narrow(2, first - from, count));
-  }
+  for (const Strip& s : strips_of(H, rows, conv.weight.size(2) / 2))
+    y.narrow(2, s.first, s.rows).copy_(conv(x.narrow(2, s.from, s.count)).narrow(2, s.skip(), s.rows));
   return y;
 }
 

@@ -194,15 +194,12 @@ Promises promises_of(const Judge& judge, const Stylizer& stylizer) {
 }
 
 void save_sheet(const fs::path& file, const Judge& judge, const std::vector<Tensor>& made) {
-  const auto entry = [](const Tensor& picture) {
-    const Tensor pixels = picture.permute({1, 2, 0}).contiguous();
-    return SheetEntry{{pixels.size(1), pixels.size(0), pixels}, {}};
-  };
   std::vector<SheetEntry> entries{{}};
-  for (const Tensor& style : judge.styles) entries.push_back(entry(style));
+  for (const Tensor& style : judge.styles) entries.push_back(sheet_entry(style));
   for (std::size_t c = 0; c < judge.contents.size(); ++c) {
-    entries.push_back(entry(judge.contents[c]));
-    for (std::size_t s = 0; s < judge.styles.size(); ++s) entries.push_back(entry(made[c * judge.styles.size() + s]));
+    entries.push_back(sheet_entry(judge.contents[c]));
+    for (std::size_t s = 0; s < judge.styles.size(); ++s)
+      entries.push_back(sheet_entry(made[c * judge.styles.size() + s]));
   }
   write_image(
       file,

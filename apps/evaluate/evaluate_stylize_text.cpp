@@ -122,11 +122,6 @@ Row mean_of(const std::vector<Row>& rows, const std::string& name) {
   return mean;
 }
 
-SheetEntry entry(const Tensor& picture) {
-  const Tensor pixels = picture.permute({1, 2, 0}).contiguous();
-  return {{pixels.size(1), pixels.size(0), pixels}, {}};
-}
-
 /// The groups one below the other: a row for each content, the first with the texts.
 void save_sheet(const fs::path& file, const std::vector<Tensor>& contents, const std::vector<Judged>& groups) {
   std::size_t columns = 0;
@@ -134,9 +129,9 @@ void save_sheet(const fs::path& file, const std::vector<Tensor>& contents, const
   std::vector<SheetEntry> entries;
   for (const Judged& group : groups)
     for (std::size_t c = 0; c < contents.size(); ++c) {
-      entries.push_back(entry(contents[c]));
+      entries.push_back(sheet_entry(contents[c]));
       for (std::size_t t = 0; t < group.rows.size(); ++t) {
-        entries.push_back(entry(group.made[t * contents.size() + c]));
+        entries.push_back(sheet_entry(group.made[t * contents.size() + c]));
         if (c == 0) entries.back().captions = {group.rows[t].text};
       }
       entries.resize((entries.size() + columns - 1) / columns * columns);
