@@ -413,6 +413,19 @@ void Server::run() {
 
 void Server::stop() { state_->server.stop(); }
 
+std::vector<std::pair<std::string, std::string>> captions_of(const Captioner& captioner, const Image& image) {
+  const Tensor pixels = captioner.preprocess(image).unsqueeze(0);
+  std::vector<std::pair<std::string, std::string>> all;
+  for (const std::string& language : captioner.languages.empty() ? std::vector<std::string>{""} : captioner.languages) {
+    CaptionRequest request;
+    request.language = language;
+    request.generate = captioner.defaults;
+    const auto pictures = captioner(pixels, request);
+    for (const Caption& caption : pictures[0]) all.emplace_back(language.empty() ? "en" : language, caption.text);
+  }
+  return all;
+}
+
 namespace {
 
 Server::Describe describer(const ServeOptions& options, const IndexModel& model) {
@@ -426,19 +439,7 @@ Server::Describe describer(const ServeOptions& options, const IndexModel& model)
       return nullptr;
     }
   if (!opened->captioner) return nullptr;
-  return [opened](const Image& image) {
-    const Captioner& captioner = *opened->captioner;
-    std::vector<std::pair<std::string, std::string>> all;
-    for (const std::string& language :
-         captioner.languages.empty() ? std::vector<std::string>{""} : captioner.languages) {
-      CaptionRequest request;
-      request.language = language;
-      request.generate = captioner.defaults;
-      for (const Caption& caption : captioner(captioner.preprocess(image).unsqueeze(0), request)[0])
-        all.emplace_back(language.empty() ? "en" : language, caption.text);
-    }
-    return all;
-  };
+  return [opened](const Image& image) { return captions_of(*opened->captioner, image); };
 }
 
 }  // namespace

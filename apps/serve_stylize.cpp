@@ -2,9 +2,11 @@
 
 #include <charconv>
 #include <chrono>
+#include <sstream>
 
 #include "apps/pictures.h"
 #include "apps/stylize.h"
+#include "apps/text_styles.h"
 #include "core/hash.h"
 #include "core/json.h"
 #include "core/ops.h"
@@ -18,8 +20,8 @@ namespace limn {
 
 namespace {
 
-constexpr std::size_t kMostPictures = 16;  // of either kind in a form
-constexpr std::size_t kMostStyles = 64;    // that are kept
+constexpr std::size_t kMostItems = 16;   // of either kind in a form
+constexpr std::size_t kMostStyles = 64;  // that are kept
 constexpr std::int64_t kLargestSize = 2048;
 
 template <typename Number>
@@ -46,10 +48,9 @@ Tensor picture_of(const std::string& bytes, std::int64_t size, const std::string
 }
 
 void check(const StylizeForm& form) {
-  for (const auto& [what, count] : {std::pair{"content", form.contents.size()}, {"style", form.styles.size()}})
-    if (count < 1 || count > kMostPictures)
-      throw InputError(std::string(what) + ": got " + std::to_string(count) + " pictures, expected 1 to " +
-                       std::to_string(kMostPictures));
+  for (const auto& [what, count] : {std::pair{"contents", form.contents.size()}, {"styles", form.styles.size()}})
+    if (count < 1 || count > kMostItems)
+      throw InputError("got " + std::to_string(count) + " " + what + ", expected 1 to " + std::to_string(kMostItems));
   if (!form.shares.empty() && form.shares.size() != form.styles.size())
     throw InputError("shares: got " + std::to_string(form.shares.size()) + ", expected one for each of " +
                      std::to_string(form.styles.size()) + " styles");
@@ -62,8 +63,8 @@ void check(const StylizeForm& form) {
 void StylizeForm::add(const std::string& name, std::string value) {
   if (name == "content")
     contents.push_back(std::move(value));
-  else if (name == "style")
-    styles.push_back(std::move(value));
+  else if (name == "style" || name == "style-text")
+    styles.push_back({std::move(value), name == "style-text"});
   else if (name == "shares")
     shares = numbers(name, value);
   else if (name == "compose")
@@ -78,7 +79,24 @@ void StylizeForm::add(const std::string& name, std::string value) {
     size = number<std::int64_t>(name, value);
   else
     throw InputError("a form's part is named \"" + name.substr(0, 40) +
-                     "\", expected content, style, shares, compose, color, share, strength or size");
+                     "\", expected content, style, style-text, shares, compose, color, share, strength or size");
+}
+
+StyleItem FormStylizer::item_of(const StylizeForm::Style& style, std::int64_t size, bool recoloured,
+                                std::ostream& notes) {
+  const Stylizer& stylizer = *model_->stylizer;
+  const std::string kind = style.words ? "words" : std::to_string(size);
+  std::vector<Tensor>& read = read_[Hash64().update(style.value).update(kind).value()];
+  StyleItem item;
+  if (style.words) {
+    if (read.empty()) read = read_text_styles({style.value}, stylizer, common_, notes).front();
+  } else if (recoloured || read.empty()) {
+    item.picture = picture_of(style.value, size, "a style");
+    if (recoloured) return item;
+    read = read_style(stylizer, item.picture);
+  }
+  item.read = read;
+  return item;
 }
 
 StylizeAnswer FormStylizer::operator()(const StylizeForm& form) {
@@ -91,21 +109,14 @@ StylizeAnswer FormStylizer::operator()(const StylizeForm& form) {
   for (const std::string& bytes : form.contents) contents.push_back(picture_of(bytes, form.size, "a content"));
   const Composed canvas = compose(contents, {}, mode);
 
-  if (!model_) {
-    if (common_.model.empty()) common_.model = kDefaultStylizer;
-    model_ = open_chosen_model(common_);
-  }
-  if (!model_->stylizer) throw InputError("the model " + common_.model + " paints no pictures");
+  if (!model_) model_ = std::make_shared<const Model>(open_stylizer(common_));
   const bool recoloured = recolours(options.colour);
   if (read_.size() > kMostStyles) read_.clear();
   std::vector<StyleItem> styles;
+  std::ostringstream notes;
   for (std::size_t i = 0; i < form.styles.size(); ++i) {
-    StyleItem item{.picture = {}, .share = form.shares.empty() ? 1 : form.shares[i]};
-    std::vector<Tensor>& read = read_[Hash64().update(form.styles[i]).update(std::to_string(form.size)).value()];
-    if (recoloured || read.empty()) item.picture = picture_of(form.styles[i], form.size, "a style");
-    if (!recoloured && read.empty()) read = read_style(*model_->stylizer, item.picture);
-    if (!recoloured) item.read = read;
-    styles.push_back(std::move(item));
+    styles.push_back(item_of(form.styles[i], form.size, recoloured, notes));
+    if (!form.shares.empty()) styles.back().share = form.shares[i];
   }
   const Stylized made = stylize(*model_->stylizer, canvas.picture, styles, options);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -114,6 +125,7 @@ StylizeAnswer FormStylizer::operator()(const StylizeForm& form) {
                              {"seconds", seconds},
                              {"shares", Json::list(made.shares)}});
   if (contents.size() > 1) about.set("compose", compose_mode_word(canvas.mode));
+  if (!notes.str().empty()) about.set("note", notes.str());
   return {encode_image(made.picture.permute({1, 2, 0}).contiguous(), ".png"), about.dump()};
 }
 

@@ -12,8 +12,8 @@ std::vector<std::vector<Tensor>> read_text_styles(const std::vector<std::string>
   if (texts.empty()) return {};
   if (!stylizer.words)
     throw UsageError(
-        "--style-text: this model knows no styles in words; give a picture with --style, or leave --model "
-        "out for the bundled stylizer");
+        "this model knows no styles in words; give a picture as style, or leave the model out for the bundled "
+        "stylizer");
   const Model encoder = open_model(resolve_model(stylizer.words->encoder), stylizer.placement);
   if (!encoder.embedder || !encoder.embedder->text)
     throw CheckpointError(encoder.folder.string() + ": embeds no texts, but the stylizer's words are read by it");

@@ -5,13 +5,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <fstream>
 #include <random>
 #include <thread>
 
+#include "fusion/model.h"
 #include "tests/apps/colour_world.h"
 #include "tests/catch.h"
+#include "tests/small_house.h"
 #include "tests/small_stylizer.h"
+#include "tests/temporary.h"
 #include "vision/encode.h"
 #include "vision/image.h"
 
@@ -124,6 +128,24 @@ TEST_CASE("serve: page, search, more like this, dropped pictures", "[apps][serve
   CHECK(fit[0]["similarity"].number() > fit[1]["similarity"].number());
 }
 
+TEST_CASE("serve: a picture is described as its model captions it, in each language", "[apps][serve]") {
+  const TemporaryFolder folder;
+  write_small_house(folder / "house");
+  const Model model = open_model(folder / "house");
+  at::manual_seed(2);
+  const Image image{40, 30, at::randint(0, 256, {30, 40, 3}, at::kByte)};
+  const auto said = captions_of(*model.captioner, image);
+  REQUIRE(said.size() == 2);
+  for (std::size_t i = 0; i < 2; ++i) {
+    CaptionRequest request;
+    request.generate = model.captioner->defaults;
+    request.language = said[i].first;
+    CHECK(said[i].first == std::array{"en", "zh"}[i]);
+    const auto captions = (*model.captioner)(model.captioner->preprocess(image).unsqueeze(0), request);
+    CHECK(said[i].second == captions[0][0].text);
+  }
+}
+
 namespace {
 
 using Parts = std::vector<std::pair<std::string, std::string>>;
@@ -166,7 +188,7 @@ TEST_CASE("serve: forms are painted, with an index and without", "[apps][serve][
     CHECK(status_of(said) == 400);
     CHECK_THAT(said, ContainsSubstring(why));
   };
-  refused({{"content", a}}, "style: got 0 pictures, expected 1 to 16");
+  refused({{"content", a}}, "got 0 styles, expected 1 to 16");
   refused({{"content", "x"}, {"style", s}}, "a content");
   refused({{"content", a}, {"style", s}, {"shares", "1,2"}}, "shares: got 2, expected one for each of 1 styles");
   refused({{"content", a}, {"style", s}, {"shares", "-1"}}, "share: got -1.000000, expected more than 0");
@@ -175,6 +197,7 @@ TEST_CASE("serve: forms are painted, with an index and without", "[apps][serve][
   refused({{"content", a}, {"style", s}, {"size", "100000"}}, "size: got 100000, expected 16 to 2048");
   refused({{"content", a}, {"style", s}, {"color", "blue"}}, "expected style, keep, only, coral or histogram");
   refused({{"content", a}, {"style", s}, {"mask", a}}, "a form's part is named");
+  refused({{"content", a}, {"style-text", "fire"}}, "this model knows no styles in words");
   refused(Parts(70, {"style", s}), "the form has more than 64 parts");
   CHECK(status_of(served.ask("POST /api/stylize", a)) == 400);
   if (!served.retriever) {

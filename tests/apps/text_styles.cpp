@@ -89,7 +89,7 @@ TEST_CASE("styles in words: what cannot be done is said in one sentence", "[styl
     CHECK_FALSE(fs::exists(world.folder / "out.png"));
   };
   says([](World& w) { w.command.common.model = (w.folder / "wordless").string(); },
-       "--style-text: this model knows no styles in words; give a picture with --style");
+       "this model knows no styles in words; give a picture as style");
   says([](World& w) { w.command.texts = {" "}; }, "style in words: got none; say what it looks like");
   says([](World& w) { w.command.texts.clear(); }, "got no style; give pictures with --style, words with --style-text");
   says([](World& w) { w.command.shares = {1, 2}; }, "--shares: got 2, expected one for each of 1 styles");
