@@ -3,6 +3,7 @@
 #include <ostream>
 
 #include "apps/progress.h"
+#include "apps/train/styled_pictures.h"
 #include "core/files.h"
 #include "core/hash.h"
 #include "core/ops.h"
@@ -125,6 +126,18 @@ bool read_set(const CaptionRun& run, CaptionSet& set, GridOptions grids) {
   return set.grids.defined();
 }
 
+// Pictures that are made and captioned by how they look. @return false where it was stopped
+bool add_styled(CaptionRun& run) {
+  const StyledTraining& wish = run.config.styled;
+  if (wish.pictures == 0) return true;
+  Progress progress(run.notes, {.label = "paint", .total = wish.pictures, .enabled = run.options.progress});
+  const auto made = styled_pictures(
+      wish, run.train.records, run.config.out, run.config.seed, [&](std::int64_t done) { progress.update(done); },
+      run.options.stop);
+  run.train.records.insert(run.train.records.end(), made.begin(), made.end());
+  return !made.empty();
+}
+
 std::map<std::string, Tensor> all_weights(const Weights& weights, const Weights& stem) {
   std::map<std::string, Tensor> all = weights.parameters();
   for (const auto& [name, weight] : stem.parameters()) all["vision.stem." + name] = weight;
@@ -190,6 +203,7 @@ bool CaptionRun::read_data() {
   GridOptions grids = looks;
   grids.cache = c.out / "grids-train.safetensors";
   train.records = read_captions(c.train);
+  if (!add_styled(*this)) return false;
   if (!read_set(*this, train, grids)) return false;
   for (const std::string& language : c.model.languages)
     if (c.self_critical_samples > 0) rewards.emplace_back(train.records, language);

@@ -146,6 +146,11 @@ void read_captioning(Section& data, Section& model, Section& train, TrainConfig&
   data("validate_pictures", c.validate_pictures, 0);
   data("validate_captions", c.validate_captions, 0);
   if (c.train.empty()) data.fail("train", "is missing");
+  data("styled_pictures", c.styled.pictures, 0);
+  data("words", c.styled.words, true);
+  data("held_out_texts", c.styled.held_out_texts);
+  model("painter", c.styled.painter, true);
+  if (c.styled.pictures > 0 && c.styled.words.empty()) data.fail("words", "is missing, but styled_pictures need it");
 
   std::int64_t lite = 2, dim = 256, heads = 4, mlp = 1024, encoder_layers = 1, decoder_layers = 3, cross_from = 1,
                image = 224, positions = 64, contrast = 0;

@@ -48,6 +48,14 @@ struct StyleTextTraining {
   double signal_weight = 1, paint_weight = 0, words_weight = 0;
 };
 
+/// Pictures that are made and captioned beside those of the data: apps/train/styled_pictures.h.
+struct StyledTraining {
+  std::int64_t pictures = 0;                ///< 0: none
+  std::filesystem::path words;              ///< what words look like: apps/train/style_texts.h
+  std::vector<std::string> held_out_texts;  ///< never said
+  std::filesystem::path painter;            ///< a stylizer's folder; empty: styles are only drawn
+};
+
 /// A training run, as its TOML file states it. Paths are relative to the file.
 struct TrainConfig {
   // [data]
@@ -61,6 +69,7 @@ struct TrainConfig {
   std::filesystem::path start;      ///< a house folder to go on from; empty: from scratch
   std::vector<std::string> frozen;  ///< parts that stay as they are, by the beginning of their names: "vision", "text"
   std::filesystem::path stem_weights;  ///< published EfficientNet-Lite file; needed from scratch
+  StyledTraining styled;
   // [train]
   std::filesystem::path out;  ///< run folder: checkpoint, metrics, plot, best model
   std::int64_t steps = 0, batch = 0, accumulate = 1;

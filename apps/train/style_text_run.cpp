@@ -165,7 +165,7 @@ bool draw_all_samples(StyleTextRun& run) {
   for (std::int64_t i = 0; i < s.samples; ++i) {
     if (i < described) {
       const DescribedStyle style = described_style(run.vocabulary, random);
-      texts.push_back(style.text);
+      texts.push_back(draw_unit(random) < 0.5 ? style.english : style.chinese);
       pictures.push_back(drawn_style(style.drawing, s.side, random));
     } else if (i < before_paintings) {
       const StyleTextRun::Photo& photo = run.photos[draw_below(random, run.photos.size())];

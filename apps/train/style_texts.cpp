@@ -129,6 +129,15 @@ struct Form {
   std::string english, chinese;
 };
 
+/// "a impressionist painting" -> "an impressionist painting"
+std::string with_articles(std::string english) {
+  for (std::size_t at = 0; at + 2 < english.size(); ++at)
+    if (english.compare(at, 2, "a ") == 0 && (at == 0 || english[at - 1] == ' ') &&
+        std::string_view("aeiou").find(english[at + 2]) != std::string_view::npos)
+      english.insert(at + 1, "n");
+  return english;
+}
+
 Names said(const std::vector<Form>& forms, const Names& first, const Names& second, std::mt19937_64& random) {
   const auto filled = [](std::string form, const std::string& one, const std::string& two) {
     for (const auto& [hole, text] : {std::pair{"%1", &one}, {"%2", &two}})
@@ -136,8 +145,8 @@ Names said(const std::vector<Form>& forms, const Names& first, const Names& seco
     return form;
   };
   const Form& form = one_of(forms, random);
-  return {filled(form.english, first.english, second.english), filled(form.chinese, first.chinese, second.chinese),
-          form.english + " " + first.all + second.all};
+  return {with_articles(filled(form.english, first.english, second.english)),
+          filled(form.chinese, first.chinese, second.chinese), form.english + " " + first.all + second.all};
 }
 
 struct Description {
@@ -276,10 +285,9 @@ DescribedStyle described_style(const StyleVocabulary& v, std::mt19937_64& random
   for (;;) {
     const double kind = draw_unit(random);
     Description d = kind < 0.5 ? in_named_colours(v, random) : kind < 0.8 ? of_scene(v, random) : in_medium(v, random);
-    const bool english = draw_unit(random) < 0.5;
     if (says_held_out(v, d.names.all)) continue;
     d.drawing.palette = varied(d.drawing.palette, random);
-    return {english ? d.names.english : d.names.chinese, d.drawing};
+    return {d.names.english, d.names.chinese, d.drawing};
   }
 }
 

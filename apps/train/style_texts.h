@@ -37,11 +37,11 @@ Tensor named_colours(const StyleVocabulary& vocabulary, const std::string& text)
 
 /// A style in words and how to draw it.
 struct DescribedStyle {
-  std::string text;
+  std::string english, chinese;
   StyleDrawing drawing;
 };
 
-/// A random description in English or Chinese. None that is held out.
+/// A random description. None that is held out.
 DescribedStyle described_style(const StyleVocabulary& vocabulary, std::mt19937_64& random);
 
 }  // namespace limn
