@@ -271,8 +271,8 @@ Model open_stylizer(const CommonOptions& common) {
   const fs::path folder = resolve_model(common.model.empty() ? kDefaultStylizer : common.model);
   Model model = open_model(folder, placement_of(common));
   if (!model.stylizer)
-    throw UsageError("stylize: " + folder.string() + " (family " + model.family +
-                     ") paints no pictures; name the folder of a stylizer with --model, e.g. one of MicroAST");
+    throw UsageError(folder.string() + " (family " + model.family +
+                     ") paints no pictures; name a stylizer's folder, e.g. one of MicroAST");
   return model;
 }
 

@@ -254,12 +254,6 @@ Judge judge_of(const EvaluateStylizeOptions& o) {
   return judge;
 }
 
-Model opened(const fs::path& folder, const CommonOptions& common) {
-  Model model = open_model(folder, placement_of(common));
-  if (!model.stylizer) throw UsageError("evaluate stylize: " + folder.string() + " paints no pictures");
-  return model;
-}
-
 }  // namespace
 
 int evaluate_stylize(const EvaluateStylizeOptions& o, std::ostream& out, std::ostream& notes) {
@@ -267,7 +261,7 @@ int evaluate_stylize(const EvaluateStylizeOptions& o, std::ostream& out, std::os
     throw UsageError("evaluate stylize: got " + std::to_string(o.contents.size()) + " contents and " +
                      std::to_string(o.styles.size()) + " styles, expected at least one and two");
   apply_threads(o.common);
-  const Model model = opened(resolve_model(o.common.model.empty() ? kDefaultStylizer : o.common.model), o.common);
+  const Model model = open_stylizer(o.common);
   const Judge judge = judge_of(o);
   if (!o.common.quiet) notes << "measured with " << judge.net.name << " at " << o.side / 2 << " pixels\n";
 
@@ -279,10 +273,13 @@ int evaluate_stylize(const EvaluateStylizeOptions& o, std::ostream& out, std::os
     promises.emplace_back(name, promises_of(judge, stylizer));
   };
   const auto add_published = [&](const char* name, const char* option, const fs::path& folder) {
-    if (!folder.empty())
-      add(name, *opened(folder, o.common).stylizer, nullptr);
-    else if (!o.common.quiet)
-      notes << name << ": no row, its files were not given (" << option << " FOLDER)\n";
+    if (folder.empty()) {
+      if (!o.common.quiet) notes << name << ": no row, its files were not given (" << option << " FOLDER)\n";
+      return;
+    }
+    CommonOptions theirs = o.common;
+    theirs.model = folder.string();
+    add(name, *open_stylizer(theirs).stylizer, nullptr);
   };
   add_published("MicroAST", "--microast", o.microast);
   std::vector<Tensor> made;

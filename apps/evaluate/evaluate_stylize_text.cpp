@@ -171,9 +171,8 @@ int evaluate_stylize_text(const EvaluateStylizeTextOptions& o, std::ostream& out
   if (o.contents.empty()) throw UsageError("evaluate stylize-text: got no contents, expected at least one");
   apply_threads(o.common);
   const std::vector<Group> groups = read_groups(o.texts);
-  const Model model =
-      open_model(resolve_model(o.common.model.empty() ? kDefaultStylizer : o.common.model), placement_of(o.common));
-  if (!model.stylizer || !model.stylizer->words)
+  const Model model = open_stylizer(o.common);
+  if (!model.stylizer->words)
     throw UsageError("evaluate stylize-text: " + model.folder.string() + " paints no styles in words");
   const Model judge = open_model(resolve_model(o.judge.empty() ? model.stylizer->words->encoder : o.judge));
   if (!judge.embedder || !judge.embedder->image || !judge.embedder->text)
