@@ -125,10 +125,13 @@ StoredTensor fixed(const StoredTensor& stored, Fix fix) {
 StoredTensor joined(const std::vector<StoredTensor>& parts) {
   StoredTensor result = parts.front();
   result.shape[0] = 0;
-  for (const StoredTensor& part : parts) result.shape[0] += part.shape[0];
-  result.load = [parts] {
+  for (const StoredTensor& part : parts) {
+    result.shape[0] += part.shape[0];
+    result.dtype = c10::promoteTypes(result.dtype, part.dtype);
+  }
+  result.load = [parts, dtype = result.dtype] {
     std::vector<Tensor> tensors;
-    for (const StoredTensor& part : parts) tensors.push_back(part.load());
+    for (const StoredTensor& part : parts) tensors.push_back(part.load().to(dtype));
     return at::cat(tensors, 0);
   };
   return result;
@@ -136,7 +139,8 @@ StoredTensor joined(const std::vector<StoredTensor>& parts) {
 
 bool joinable(const std::vector<StoredTensor>& parts) {
   return std::all_of(parts.begin(), parts.end(), [&](const StoredTensor& part) {
-    return !part.shape.empty() && part.dtype == parts.front().dtype &&
+    const bool numbers = c10::isFloatingType(part.dtype) && c10::isFloatingType(parts.front().dtype);
+    return !part.shape.empty() && (numbers || part.dtype == parts.front().dtype) &&
            std::equal(part.shape.begin() + 1, part.shape.end(), parts.front().shape.begin() + 1,
                       parts.front().shape.end());
   });

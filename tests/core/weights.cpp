@@ -64,6 +64,17 @@ TEST_CASE("weights: one message has every fault, once, in the file's spelling an
         "\n  unexpected  blocks.9 [5]");
 }
 
+TEST_CASE("weights: parts of one tensor may be stored in different precisions", "[weights]") {
+  const TemporaryFolder folder;
+  const Weights weights = renamed(table_of(folder, {{"text.layer.0.query.weight", at::full({2, 3}, 0.5, at::kHalf)},
+                                                    {"text.layer.0.key.weight", at::full({2, 3}, 0.1)}}),
+                                  kRows, "folder", {});
+  const Tensor joined = weights.get("blocks.0.qkv.weight", {4, 3});
+  CHECK(joined.scalar_type() == at::kFloat);
+  CHECK(joined.narrow(0, 2, 2).equal(at::full({2, 3}, 0.1)));
+  weights.finish();
+}
+
 TEST_CASE("weights: a configuration that asks for the impossible is refused in bounded memory and time", "[weights]") {
   const TemporaryFolder folder;
   const TensorTable table = table_of(folder, {{"a", at::ones({1})}});
