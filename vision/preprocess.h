@@ -76,7 +76,8 @@ struct Preprocess {
 ///   that are asked for but unknown
 Preprocess read_preprocess(const Json& config, const std::string& otherwise = "");
 
-/// The same for a model folder's file, or the class's defaults where there is no such file.
+/// The same for a model folder: `image_processor` of processor_config.json where that has one (transformers 5 saves
+/// so), else preprocessor_config.json, else the class's defaults.
 /// @throws CheckpointError also where there is neither file nor `otherwise`
 Preprocess read_preprocess(const std::filesystem::path& folder, const std::string& otherwise = "");
 

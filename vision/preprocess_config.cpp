@@ -198,13 +198,14 @@ Preprocess read_preprocess(const Json& config, const std::string& otherwise) {
 }
 
 Preprocess read_preprocess(const std::filesystem::path& folder, const std::string& otherwise) {
-  const auto file = folder / "preprocessor_config.json";
-  if (std::filesystem::exists(file)) {
-    try {
-      return read_preprocess(Json::read(file), otherwise);
-    } catch (const InputError& error) {  // the file itself cannot be read
-      throw CheckpointError(error.what());
-    }
+  const auto file = folder / "preprocessor_config.json", newer = folder / "processor_config.json";
+  try {
+    // Folders saved by transformers 5 keep all of a processor in one file, which counts first.
+    if (std::filesystem::exists(newer))
+      if (const Json nested = Json::read(newer)["image_processor"]) return read_preprocess(nested, otherwise);
+    if (std::filesystem::exists(file)) return read_preprocess(Json::read(file), otherwise);
+  } catch (const InputError& error) {  // the file itself cannot be read
+    throw CheckpointError(error.what());
   }
   if (otherwise.empty()) throw CheckpointError(file.string() + ": is missing");
   return read_preprocess(Json::parse("{}", file.string()), otherwise);

@@ -38,10 +38,18 @@ Tensor preprocess_unconverted(const Preprocess& preprocess, const std::filesyste
   Preprocess own = preprocess;
   if (raster.mode == RasterMode::bilevel || raster.mode == RasterMode::palette ||
       raster.mode == RasterMode::palette_alpha)
-    own.filter = Filter::nearest;  // whatever is asked for
-  const Tensor source = alpha && own.filter != Filter::nearest ? premultiplied(raster.pixels) : raster.pixels;
-  const Tensor cut = own(Image{source.size(1), source.size(0), source}).permute({1, 2, 0}).contiguous();  // [h w C]
-  raster.pixels = alpha && own.filter != Filter::nearest ? divided_by_alpha(cut) : cut;
+    own.filter = Filter::nearest;                                      // whatever is asked for
+  const auto run = [](const Preprocess& step, const Tensor& pixels) {  // [H W C] -> [h w C]
+    return step(Image{pixels.size(1), pixels.size(0), pixels}).permute({1, 2, 0}).contiguous();
+  };
+  if (alpha && own.filter != Filter::nearest) {
+    Preprocess cutting = own;  // what is added around the picture is not multiplied by alpha
+    own.crop = false;
+    cutting.size = {};
+    raster.pixels = run(cutting, divided_by_alpha(run(own, premultiplied(raster.pixels))));
+  } else {
+    raster.pixels = run(own, raster.pixels);
+  }
   return raster_to_rgb(raster).permute({2, 0, 1}).contiguous();
 }
 

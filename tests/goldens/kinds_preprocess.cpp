@@ -8,7 +8,8 @@ namespace {
 // The model folder's own configuration; where it has none, what golden.json repeats.
 Preprocess configuration(Folder& folder) {
   const auto model = folder.model_folder();
-  if (std::filesystem::exists(model / "preprocessor_config.json")) return read_preprocess(model);
+  for (const char* name : {"preprocessor_config.json", "processor_config.json"})
+    if (std::filesystem::exists(model / name)) return read_preprocess(model);
   if (std::filesystem::exists(model / "open_clip_config.json"))
     return read_open_clip_preprocess(Json::read(model / "open_clip_config.json"));
   const Json config = folder.json().at("preprocessor_config");

@@ -1,7 +1,10 @@
 #include "vision/preprocess.h"
 
+#include <fstream>
+
 #include "core/ops.h"
 #include "tests/catch.h"
+#include "tests/temporary.h"
 
 using namespace limn;
 
@@ -145,4 +148,18 @@ TEST_CASE("preprocess: open_clip's configuration", "[vision][preprocess]") {
   CHECK(open_clip(R"({"resize_mode": "squash", "interpolation": "bilinear"})").filter == Filter::bilinear);
   CHECK(open_clip(R"({"size": [32, 64], "resize_mode": "longest"})").resized_size(100, 100) == Sides{32, 32});
   CHECK_THROWS_WITH(open_clip(R"({"resize_mode": "stretch"})"), ContainsSubstring("resize_mode: got \"stretch\""));
+}
+
+TEST_CASE("preprocess: of a folder's two files the one of transformers 5 counts, where it has a part for pictures",
+          "[vision][preprocess]") {
+  const TemporaryFolder folder;
+  std::ofstream(folder / "preprocessor_config.json") << R"({"image_processor_type": "BlipImageProcessor", "size": 40})";
+  std::ofstream(folder / "processor_config.json") << R"({"processor_class": "BlipProcessor"})";
+  CHECK(read_preprocess(folder.path).output_size() == Sides{40, 40});
+  std::ofstream(folder / "processor_config.json")
+      << R"({"image_processor": {"image_processor_type": "CLIPImageProcessorPil", "crop_size": 48}})";
+  CHECK(read_preprocess(folder.path).output_size() == Sides{48, 48});
+  std::ofstream(folder / "processor_config.json") << R"({"image_processor": {"size": "large"}})";
+  CHECK_THROWS_WITH(read_preprocess(folder.path, "BlipImageProcessor"),
+                    ContainsSubstring("processor_config.json: image_processor.size: got \"large\""));
 }
