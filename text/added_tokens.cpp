@@ -32,7 +32,7 @@ std::vector<TextPart> AddedTokens::split(std::string_view text) const {
     if (token.rstrip) end += space_at_begin(text.substr(end));
     if (begin > plain) parts.push_back({-1, text.substr(plain, begin - plain)});
     parts.push_back({token.id, text.substr(begin, end - begin)});
-    plain = at = end;
+    plain = end;  // the search goes on behind the token itself: the next may begin in the space that it took
   }
   if (plain < text.size()) parts.push_back({-1, text.substr(plain)});
   return parts;

@@ -34,6 +34,9 @@ bool is_bert_chinese(char32_t c) {
          (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x2F800 && c <= 0x2FA1F);
 }
 
+// Of the reference's tables (the crate unicode-normalization-alignments).
+constexpr UnicodeVersion kNormalVersion{9, 0};
+
 bool is_tab_or_line_end(char32_t c) { return c == '\t' || c == '\n' || c == '\r'; }
 
 void clean_and_space(Normalized& value, const BertNormalizerOptions& options) {
@@ -43,7 +46,10 @@ void clean_and_space(Normalized& value, const BertNormalizerOptions& options) {
     const std::size_t begin = at;
     const char32_t c = next_code_point(value.text, at);
     if (options.clean_text) {
-      if (c == 0 || c == 0xFFFD || (!is_tab_or_line_end(c) && is_table_other(c))) continue;
+      if (c == 0 || c == 0xFFFD || (!is_tab_or_line_end(c) && is_table_other(c))) {
+        if (begin == 0) value.at_start = false;
+        continue;
+      }
       if (is_space(c)) {
         result += ' ';
         continue;
@@ -73,10 +79,15 @@ void lower_each(std::string& text) {
 }
 
 /// The whole of BERT's normalisation where every character is ASCII.
-void bert_ascii(std::string& text, const BertNormalizerOptions& options) {
+void bert_ascii(Normalized& value, const BertNormalizerOptions& options) {
+  std::string& text = value.text;
+  const auto dropped = [&](char c) {
+    return options.clean_text && (c == 0x7F || (c < 0x20 && c != '\t' && c != '\n' && c != '\r'));
+  };
+  if (!text.empty() && dropped(text.front())) value.at_start = false;
   std::size_t out = 0;
   for (const char c : text) {
-    if (options.clean_text && (c == 0x7F || (c < 0x20 && c != '\t' && c != '\n' && c != '\r'))) continue;
+    if (dropped(c)) continue;
     if (options.clean_text && c <= ' ') {
       text[out++] = ' ';
     } else {
@@ -113,10 +124,10 @@ int character_byte(char32_t character) { return character < 512 ? byte_table().b
 
 Normalizer bert_normalizer(const BertNormalizerOptions& options) {
   return [options](Normalized& value) {
-    if (is_ascii(value.text)) return bert_ascii(value.text, options);
+    if (is_ascii(value.text)) return bert_ascii(value, options);
     if (options.clean_text || options.spaces_around_chinese) clean_and_space(value, options);
     if (options.strip_accents.value_or(options.lower)) {
-      value.text = normalize(value.text, Normal::nfd);
+      value.text = normalize(value.text, Normal::nfd, kNormalVersion);
       filter(value, [](char32_t c) { return !is_table_nonspacing(c); });
     }
     if (options.lower) lower_each(value.text);
@@ -129,7 +140,7 @@ Normalizer unicode_normalizer(std::string_view form) {
                       : form == "NFKC" ? Normal::nfkc
                                        : Normal::nfkd;
   return [kind](Normalized& value) {
-    if (!is_ascii(value.text)) value.text = normalize(value.text, kind);
+    if (!is_ascii(value.text)) value.text = normalize(value.text, kind, kNormalVersion);
   };
 }
 
@@ -148,7 +159,7 @@ Normalizer strip_normalizer(bool left, bool right) {
 }
 
 Normalizer strip_accents_normalizer() {
-  return [](Normalized& value) { filter(value, [](char32_t c) { return !is_mark(c); }); };
+  return [](Normalized& value) { filter(value, [](char32_t c) { return !is_mark(c, kNormalVersion); }); };
 }
 
 Normalizer nmt_normalizer() {
@@ -182,7 +193,13 @@ Normalizer replace_normalizer(Pattern pattern, std::string content) {
         result.append(value.text, match.begin, match.end - match.begin);
       }
     }
-    if (content.empty() && matches.front().found) value.at_start = false;
+    // What stands for several characters counts as the last of them.
+    const Match& first = matches.front();
+    std::size_t last = first.end;
+    if (first.found && first.end > 0) {
+      previous_code_point(value.text, last);
+      if (content.empty() || last > 0) value.at_start = false;
+    }
     value.text = std::move(result);
   };
 }

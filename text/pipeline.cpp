@@ -15,7 +15,10 @@ void Pipeline::set_added(std::vector<AddedToken> tokens) {
     }
     Normalized value{token.text};
     if (normalizer) normalizer(value);
-    if (value.text != token.text) spelled_[token.id] = value.text;
+    if (value.text != token.text) {
+      spelled_[token.id] = value.text;
+      skipped.erase(token.id);  // the reference asks whether the spelling is special, and finds that it is not
+    }
     token.text = value.text;
     normalized.push_back(std::move(token));
   }

@@ -1,6 +1,7 @@
 #include "text/pre_tokenizers.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "text/normalizers.h"
 #include "text/unicode.h"
@@ -55,11 +56,6 @@ void rewrite(Pieces& value, Write write) {
   value.text = std::move(text);
 }
 
-bool begins_with_space(std::string_view text) {
-  std::size_t at = 0;
-  return !text.empty() && is_space(next_code_point(text, at));
-}
-
 Pattern space_pattern() {
   return Pattern::character([](char32_t c) { return is_space(c); });
 }
@@ -101,7 +97,7 @@ PreTokenizer byte_level_pre_tokenizer(bool add_prefix_space, bool use_regex) {
   return [add_prefix_space, use_regex, split](Pieces& value) {
     if (add_prefix_space)
       rewrite(value, [&](std::size_t i, std::string& text) {
-        if (!begins_with_space(value[i])) text += ' ';
+        if (!value[i].starts_with(' ')) text += ' ';  // other white space does not count
         text += value[i];
       });
     if (use_regex) split(value);
@@ -133,7 +129,9 @@ PreTokenizer bert_pre_tokenizer() {
 }
 
 PreTokenizer whitespace_pre_tokenizer() {
-  return split_pre_tokenizer(Pattern::regex(R"(\w+|[^\w\s]+)"), Behavior::removed, true);
+  // Rust's \w, which has the joiners.
+  const std::string word = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control})";
+  return split_pre_tokenizer(Pattern::regex("[" + word + "]+|[^" + word + R"(\s]+)"), Behavior::removed, true);
 }
 
 PreTokenizer whitespace_split_pre_tokenizer() { return split_pre_tokenizer(space_pattern(), Behavior::removed); }
@@ -145,6 +143,27 @@ PreTokenizer digits_pre_tokenizer(bool individual) {
 
 PreTokenizer punctuation_pre_tokenizer(Behavior behavior) {
   return split_pre_tokenizer(Pattern::character([](char32_t c) { return is_table_punctuation(c); }), behavior);
+}
+
+PreTokenizer unicode_scripts_pre_tokenizer() {
+  return [](Pieces& value) {
+    std::vector<Piece> pieces;
+    for (const Piece& whole : value.pieces) {
+      const std::string_view text = std::string_view(value.text).substr(whole.begin, whole.end - whole.begin);
+      std::optional<int> current;
+      std::size_t begin = 0;
+      for (std::size_t at = 0; at < text.size();) {
+        const std::size_t here = at;
+        const std::optional<int> script = script_of(next_code_point(text, at), {9, 0});
+        if (!script || script == current) continue;
+        if (current) append(pieces, whole, begin, here);
+        begin = here;
+        current = script;
+      }
+      if (current) append(pieces, whole, begin, text.size());
+    }
+    value.pieces = std::move(pieces);
+  };
 }
 
 PreTokenizer fixed_length_pre_tokenizer(std::size_t length) {

@@ -47,6 +47,9 @@ PreTokenizer whitespace_pre_tokenizer();  ///< \w+|[^\w\s]+
 PreTokenizer whitespace_split_pre_tokenizer();
 PreTokenizer digits_pre_tokenizer(bool individual);
 PreTokenizer punctuation_pre_tokenizer(Behavior behavior);
+/// Where the script changes; kana count as Han. Spaces and characters of no script change nothing, and those in front
+/// are dropped.
+PreTokenizer unicode_scripts_pre_tokenizer();
 PreTokenizer fixed_length_pre_tokenizer(std::size_t length);  ///< characters
 PreTokenizer sequence_pre_tokenizer(std::vector<PreTokenizer> steps);
 

@@ -7,6 +7,7 @@
 #include <array>
 
 #include "core/error.h"
+#include "text/oniguruma.h"
 #include "text/unicode.h"
 
 namespace limn {
@@ -73,28 +74,6 @@ void literal_matches(std::string_view wanted, std::string_view text, std::vector
     found.push_back({done - wanted.size(), done, true});
   }
   if (done < text.size()) found.push_back({done, text.size(), false});
-}
-
-/// Oniguruma's spellings that ICU reads otherwise.
-std::string for_icu(const std::string& expression) {
-  std::string result;
-  for (std::size_t i = 0; i < expression.size(); ++i) {
-    if (expression[i] != '\\' || i + 1 == expression.size()) {
-      result += expression[i];
-      continue;
-    }
-    const char escaped = expression[++i];
-    if (escaped == 's') {
-      result += "\\p{White_Space}";
-    } else if (escaped == 'S') {
-      result += "\\P{White_Space}";
-    } else if (escaped == 'h') {
-      result += "[0-9a-fA-F]";
-    } else {
-      result += {'\\', escaped};
-    }
-  }
-  return result;
 }
 
 void regex_matches(const icu::RegexPattern& pattern, std::string_view text, std::vector<Match>& found) {
@@ -197,7 +176,7 @@ Pattern Pattern::regex(const std::string& expression) {
   UParseError where;
   const std::uint32_t flags = UREGEX_MULTILINE | UREGEX_UNIX_LINES;  // as Ruby has ^ $ and .
   const std::shared_ptr<const icu::RegexPattern> compiled(
-      icu::RegexPattern::compile(icu::UnicodeString::fromUTF8(for_icu(expression)), flags, where, status));
+      icu::RegexPattern::compile(icu::UnicodeString::fromUTF8(oniguruma_for_icu(expression)), flags, where, status));
   if (U_FAILURE(status) || !compiled)
     throw InputError("regular expression \"" + expression + "\": " + u_errorName(status));
   return Pattern(

@@ -3,9 +3,12 @@
 #include <sentencepiece_processor.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "core/files.h"
 #include "text/unicode.h"
+#include "text/unigram.h"
 
 namespace limn {
 
@@ -44,24 +47,51 @@ std::uint64_t varint(std::string_view bytes, std::size_t& at) {
   return value;
 }
 
-/// The last length-delimited field `number` of a serialised message (protobuf's wire format); empty where there is
-/// none.
-std::string_view message_field(std::string_view bytes, std::uint64_t number) {
-  std::string_view found;
+/// A field of a serialised message (protobuf's wire format).
+struct Field {
+  std::uint64_t number = 0;
+  std::uint64_t value = 0;  // of a varint
+  std::string_view bytes;   // of everything else
+};
+
+/// Calls `use` with each field.
+template <typename Use>
+void each_field(std::string_view bytes, Use use) {
   for (std::size_t at = 0; at < bytes.size();) {
     const std::uint64_t key = varint(bytes, at);
     const std::uint64_t kind = key & 7;
+    Field field{.number = key >> 3};
     std::uint64_t length = kind == 1 ? 8 : kind == 5 ? 4 : 0;
-    if (kind == 0) varint(bytes, at);
+    if (kind == 0) field.value = varint(bytes, at);
     if (kind == 2) length = varint(bytes, at);
     if (length > bytes.size() - at) break;
-    if (kind == 2 && key >> 3 == number) found = bytes.substr(at, length);
+    field.bytes = bytes.substr(at, length);
     at += length;
+    use(field);
   }
+}
+
+/// The last field `number`; empty where there is none.
+Field last_field(std::string_view bytes, std::uint64_t number) {
+  Field found;
+  each_field(bytes, [&](const Field& field) {
+    if (field.number == number) found = field;
+  });
   return found;
 }
 
-bool begins_with_prefix(std::string_view text) { return text.starts_with(' ') || text.starts_with(kPrefix); }
+enum class PieceKind : std::uint8_t { normal = 1, unknown, control, user_defined, unused, byte };
+
+/// The kind of each piece, by id.
+std::vector<PieceKind> piece_kinds(std::string_view model) {
+  std::vector<PieceKind> kinds;
+  each_field(model, [&](const Field& field) {
+    if (field.number != 1) return;
+    const std::uint64_t kind = last_field(field.bytes, 3).value;
+    kinds.push_back(kind == 0 ? PieceKind::normal : static_cast<PieceKind>(kind));
+  });
+  return kinds;
+}
 
 class SentencePiece : public TokenizerImpl {
  public:
@@ -73,15 +103,20 @@ class SentencePiece : public TokenizerImpl {
  private:
   void load(const std::filesystem::path& file);
   void find_special(const std::filesystem::path& file);
-  void encode_plain(std::string_view text, bool prefix, Ids& ids) const;
+  void encode_plain(std::string_view text, Ids& ids) const;
+  void encode_parts(std::string_view text, Ids& ids) const;
+  void encode_behind_lead(std::string_view text, Ids& ids) const;
+  void read_unigram(std::string_view bytes);
+  void encode_unigram(std::string_view text, Ids& ids) const;
 
   SentencePieceOptions options_;
   std::shared_ptr<const TokenizerImpl> with_added_;
   AddedTokens added_;
   sentencepiece::SentencePieceProcessor model_;
-  sentencepiece::SentencePieceProcessor bare_;  // the same without the leading U+2581
-  std::int64_t prefix_ = -1;                    // the id of a lone U+2581
-  std::vector<bool> apart_;                     // by id: spelled as it stands, not by the model
+  TokenModel unigram_;        // null where the model is of another type
+  std::int64_t prefix_ = -1;  // the id of a lone U+2581
+  std::size_t lead_pieces_ = 0;
+  std::vector<bool> apart_;  // by id: spelled as it stands, not by the model
 };
 
 SentencePiece::SentencePiece(const std::filesystem::path& file, const SentencePieceOptions& options,
@@ -99,6 +134,11 @@ SentencePiece::SentencePiece(const std::filesystem::path& file, const SentencePi
   apart_.resize(pieces.size(), true);
   for (const AddedToken& token : options_.added) apart_[static_cast<std::size_t>(token.id)] = true;
   find_special(file);
+  if (!options_.lead.empty()) {
+    Ids found;
+    encode_plain(options_.lead, found);
+    lead_pieces_ = found.size();
+  }
 }
 
 void SentencePiece::load(const std::filesystem::path& file) {
@@ -108,9 +148,6 @@ void SentencePiece::load(const std::filesystem::path& file) {
   };
   if (bytes.empty()) complain("the file is empty");
   if (const auto status = model_.LoadFromSerializedProto(bytes); !status.ok()) complain(status.ToString());
-  // Serialised messages merge when joined: this sets normalizer_spec (3) { add_dummy_prefix (3): false }.
-  const std::string bare = bytes + std::string("\x1A\x02\x18\x00", 4);
-  if (const auto status = bare_.LoadFromSerializedProto(bare); !status.ok()) complain(status.ToString());
   for (int id = 0; id < model_.GetPieceSize(); ++id) {
     const std::string& piece = model_.IdToPiece(id);
     if (find_invalid_utf8(piece) != std::string::npos) complain("piece " + std::to_string(id) + " is not UTF-8");
@@ -120,6 +157,33 @@ void SentencePiece::load(const std::filesystem::path& file) {
     if (apart) skipped.insert(id);
   }
   prefix_ = find(kPrefix);
+  const std::uint64_t type = last_field(last_field(bytes, 2).bytes, 3).value;  // trainer_spec.model_type
+  if (type > 1) return;                                                        // BPE, word, char
+  if (piece_kinds(bytes).size() != pieces.size()) complain("its list of pieces is malformed");
+  read_unigram(bytes);
+}
+
+/// Segmentations of equal score, as runs of one character have, come out by how the sums are rounded, and the
+/// library's versions round differently. Ours adds as version 0.2 does.
+void SentencePiece::read_unigram(std::string_view bytes) {
+  const std::vector<PieceKind> kinds = piece_kinds(bytes);
+  std::vector<double> scores(kinds.size());
+  double lowest = std::numeric_limits<float>::max();
+  for (std::size_t id = 0; id < kinds.size(); ++id) {
+    if (kinds[id] == PieceKind::normal) {
+      scores[id] = model_.GetScore(static_cast<int>(id));
+      lowest = std::min(lowest, scores[id]);
+    } else if (kinds[id] == PieceKind::user_defined) {  // wins over what it is made of, the longest over the others
+      scores[id] = static_cast<float>(0.1 * static_cast<double>(pieces[id].size()) - 0.1);
+    } else {
+      scores[id] = -INFINITY;
+    }
+  }
+  unigram_ = unigram_model(pieces, scores,
+                           {.unknown = model_.unk_id(),
+                            .byte_fallback = std::find(kinds.begin(), kinds.end(), PieceKind::byte) != kinds.end(),
+                            .single_precision = true,
+                            .lowest_score = lowest});
 }
 
 void SentencePiece::find_special(const std::filesystem::path& file) {
@@ -140,33 +204,70 @@ void SentencePiece::find_special(const std::filesystem::path& file) {
   special.sep = wanted(options_.sep);
 }
 
-void SentencePiece::encode_plain(std::string_view text, bool prefix, Ids& ids) const {
-  std::vector<int> found;
-  const auto& model = prefix ? model_ : bare_;
-  if (const auto status = model.Encode(absl::string_view(text.data(), text.size()), &found); !status.ok())
+/// The library normalises, the text that its pieces make up is segmented here.
+void SentencePiece::encode_unigram(std::string_view text, Ids& ids) const {
+  std::vector<std::string> found;
+  if (const auto status = model_.Encode(absl::string_view(text.data(), text.size()), &found); !status.ok())
     throw InputError("SentencePiece: " + status.ToString());
+  std::string normalized;
+  for (const std::string& piece : found) {
+    const std::int64_t id = find(piece);
+    if (id >= 0 && id < model_.GetPieceSize() && model_.IsByte(static_cast<int>(id))) {
+      normalized += static_cast<char>(std::stoi(piece.substr(3, 2), nullptr, 16));
+    } else {
+      normalized += piece;
+    }
+  }
+  unigram_(normalized, ids);
+}
+
+void SentencePiece::encode_plain(std::string_view text, Ids& ids) const {
+  Ids found;
+  if (unigram_) {
+    encode_unigram(text, found);
+  } else {
+    std::vector<int> own;
+    if (const auto status = model_.Encode(absl::string_view(text.data(), text.size()), &own); !status.ok())
+      throw InputError("SentencePiece: " + status.ToString());
+    found.assign(own.begin(), own.end());
+  }
   const bool lone = options_.drop_lone_prefix && !found.empty() && found.front() == prefix_;
   ids.insert(ids.end(), found.begin() + (lone ? 1 : 0), found.end());
 }
 
-void SentencePiece::encode(std::string_view text, Ids& ids) const {
+void SentencePiece::encode_behind_lead(std::string_view text, Ids& ids) const {
+  Ids found;
+  encode_plain(options_.lead + std::string(text), found);
+  const std::size_t dropped = found.size() >= lead_pieces_ ? lead_pieces_ : 0;
+  ids.insert(ids.end(), found.begin() + static_cast<std::ptrdiff_t>(dropped), found.end());
+}
+
+void SentencePiece::encode_parts(std::string_view text, Ids& ids) const {
   const std::vector<TextPart> parts = added_.split(text);
   const bool any = std::any_of(parts.begin(), parts.end(), [](const TextPart& part) { return part.id >= 0; });
   if (with_added_ && any) return with_added_->encode(text, ids);
-  bool first = true;
   for (const TextPart& part : parts) {
     if (part.id >= 0) {
       ids.push_back(part.id);
-    } else {
-      std::string lowered, cleaned;
-      std::string_view plain = part.text;
-      if (options_.lower) plain = lowered = python_lower(plain);
-      if (options_.strip_punctuation) plain = cleaned = without_punctuation(plain);
-      const bool spaced = !any || options_.prefix_spaces || !begins_with_prefix(plain);
-      encode_plain(plain, (first || options_.prefix_after_added) && spaced, ids);
+      continue;
     }
-    first = false;
+    std::string lowered, cleaned;
+    std::string_view plain = part.text;
+    if (options_.lower) plain = lowered = python_lower(plain);
+    if (options_.strip_punctuation) plain = cleaned = without_punctuation(plain);
+    options_.lead.empty() ? encode_plain(plain, ids) : encode_behind_lead(plain, ids);
   }
+}
+
+void SentencePiece::encode(std::string_view text, Ids& ids) const {
+  if (options_.lead.empty()) return encode_parts(text, ids);
+  std::string spaced = kPrefix;
+  for (std::size_t at = 0; at < text.size();) {
+    const bool space = text.substr(at).starts_with(kPrefix);
+    spaced += space ? ' ' : text[at];
+    at += space ? std::string_view(kPrefix).size() : 1;
+  }
+  encode_parts(spaced, ids);
 }
 
 std::string SentencePiece::decode(std::span<const std::int64_t> ids) const {
@@ -188,7 +289,7 @@ std::string SentencePiece::decode(std::span<const std::int64_t> ids) const {
     result += pieces[static_cast<std::size_t>(id)];
   }
   flush();
-  return result;
+  return options_.strip_punctuation ? python_strip(result) : result;
 }
 
 }  // namespace
@@ -209,7 +310,7 @@ SentencePieceParts read_sentencepiece_parts(const std::filesystem::path& file) {
     parts.pieces.push_back(model.IdToPiece(id));
     parts.scores.push_back(model.GetScore(id));
   }
-  parts.charsmap = message_field(message_field(bytes, 3), 2);  // normalizer_spec.precompiled_charsmap
+  parts.charsmap = last_field(last_field(bytes, 3).bytes, 2).bytes;  // normalizer_spec.precompiled_charsmap
   return parts;
 }
 

@@ -109,12 +109,13 @@ std::shared_ptr<TokenizerImpl> read_siglip(TokenizerFolder folder, const fs::pat
   for (const auto& [role, text] : {std::pair{Role::end, "</s>"}, {Role::unknown, "<unk>"}, {Role::pad, "</s>"}})
     folder.set_default(role, {.text = text, .lstrip = true, .rstrip = true});
   SentencePieceOptions options{.behind = text_of(folder, Role::end),
-                               .prefix_after_added = false,
+                               .lead = folder.token(Role::unknown),
                                .strip_punctuation = true,
                                .lower = folder.config["do_lower_case"].boolean(true)};
   const auto vocabulary = read_sentencepiece(model, {});
   options.added = folder.added_tokens(*vocabulary);
   const auto tokenizer = read_sentencepiece(model, options);
+  tokenizer->end_once = true;
   folder.finish(*tokenizer);
   return tokenizer;
 }

@@ -44,7 +44,8 @@ std::vector<std::int64_t> Tokenizer::encode(std::string_view text, const EncodeO
       ids.erase(first, first + excess);
     }
   }
-  if (options.special) ids.insert(ids.end(), impl.behind.begin(), impl.behind.end());
+  const bool ended = impl.end_once && !ids.empty() && !impl.behind.empty() && ids.back() == impl.behind.back();
+  if (options.special && !ended) ids.insert(ids.end(), impl.behind.begin(), impl.behind.end());
   const std::int64_t missing = options.pad_to - static_cast<std::int64_t>(ids.size());
   if (missing > 0) {
     if (special.pad < 0) throw InputError("Tokenizer::encode: pad_to: this tokenizer has no padding token");

@@ -72,10 +72,11 @@ struct SentencePieceOptions {
   std::vector<AddedToken> added = {};    ///< found in the raw text before anything else; ids may lie beyond the model's
   std::vector<std::string> before = {};  ///< pieces put in front where special tokens are asked for
   std::vector<std::string> behind = {};  ///< and behind
-  bool prefix_after_added = true;        ///< text behind an added token begins with U+2581 again (T5: yes, Llama: no)
-  bool prefix_spaces = true;             ///< beside added tokens, text that begins with a space gets a U+2581 too
-  bool drop_lone_prefix = false;         ///< a first U+2581 that stands alone is left out: it says nothing
-  bool strip_punctuation = false;  ///< SigLIP's cleaning: ASCII punctuation deleted, white space joined, ends stripped
+  std::string lead = {};           ///< SigLIP: text is encoded behind this, whose pieces are dropped again, so that
+                                   ///< the model's own U+2581 stands there; one in the text is a space
+  bool drop_lone_prefix = false;   ///< a first U+2581 that stands alone is left out: it says nothing
+  bool strip_punctuation = false;  ///< SigLIP's cleaning: ASCII punctuation deleted, white space joined, ends stripped,
+                                   ///< also those of what is decoded
   bool lower = false;              ///< Python's lower() first
   std::string pad = {}, mask = {}, cls = {},
               sep = {};  ///< pieces with a part to play; empty: the model's own pad, or none

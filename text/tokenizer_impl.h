@@ -38,6 +38,7 @@ class TokenizerImpl {
   SpecialIds special;
   bool pad_left = false;
   bool cut_left = false;
+  bool end_once = false;       ///< `behind` is left out where the text itself ends with it
   bool trims_padding = false;  ///< decode without special ids drops padding behind the end mark: it looks like a word
   bool clean_up = false;       ///< decode ends with clean_up_spaces
 

@@ -1,6 +1,7 @@
 #include "text/tokenizer_json.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 
 #include "core/json.h"
@@ -106,6 +107,7 @@ PreTokenizer read_pre_tokenizer(const Json& json) {
   if (type == "Punctuation") return punctuation_pre_tokenizer(read_behavior(json["behavior"], "Isolated"));
   if (type == "CharDelimiterSplit")
     return split_pre_tokenizer(Pattern::literal(json.at("delimiter").text()), Behavior::removed);
+  if (type == "UnicodeScripts") return unicode_scripts_pre_tokenizer();
   if (type == "FixedLength") {
     const std::int64_t length = json["length"].integer(5);
     if (length < 1) json["length"].fail("expected at least 1");
@@ -206,11 +208,36 @@ std::vector<std::pair<std::string, std::string>> read_merges(const Json& json) {
   return merges;
 }
 
+/// A number as the reference's JSON reader (serde_json) has it: the digits as an integer, times or over a power of ten,
+/// with two roundings where a correct reader has one. Ties between segmentations hang on the last bit.
+double serde_number(double exact) {
+  char text[32];
+  const char* end = std::to_chars(text, text + sizeof text, std::abs(exact), std::chars_format::scientific).ptr;
+  std::uint64_t digits = 0;
+  int exponent = 0;
+  bool fraction = false;
+  for (const char* c = text; c != end; ++c) {
+    if (*c == '.') {
+      fraction = true;
+    } else if (*c == 'e') {
+      exponent += std::atoi(std::string(c + 1, end).c_str());
+      break;
+    } else {
+      digits = digits * 10 + static_cast<std::uint64_t>(*c - '0');
+      exponent -= fraction;
+    }
+  }
+  const double power = std::strtod(("1e" + std::to_string(std::abs(exponent))).c_str(), nullptr);
+  if (!std::isfinite(power)) return exact;
+  const double value = static_cast<double>(digits);
+  return std::copysign(exponent < 0 ? value / power : value * power, exact);
+}
+
 TokenModel read_unigram(const Json& json, TokenizerImpl& tokenizer) {
   std::vector<double> scores;
   for (const Json& entry : json.at("vocab").items()) {
     tokenizer.add_piece(entry[std::size_t{0}].text(), static_cast<std::int64_t>(scores.size()));
-    scores.push_back(entry[std::size_t{1}].number());
+    scores.push_back(serde_number(entry[std::size_t{1}].number()));
     if (!std::isfinite(scores.back())) entry.fail("expected a finite score");
   }
   const UnigramOptions options{.unknown = json["unk_id"] ? read_id(json["unk_id"]) : -1,

@@ -3,10 +3,14 @@
 #include <unicode/locid.h>
 #include <unicode/normalizer2.h>
 #include <unicode/uchar.h>
+#include <unicode/uniset.h>
 #include <unicode/unistr.h>
+#include <unicode/uscript.h>
 #include <unicode/utf8.h>
 
 #include <algorithm>
+#include <map>
+#include <mutex>
 
 #include "core/error.h"
 
@@ -31,6 +35,19 @@ bool in_unicode_8(UChar32 c) {
   UVersionInfo age;
   u_charAge(c, age);
   return age[0] >= 1 && age[0] <= 8;
+}
+
+/// All characters that a version of Unicode had; made once for each version.
+const icu::UnicodeSet& characters_of(UnicodeVersion version, UErrorCode& status) {
+  static std::mutex guard;
+  static std::map<std::pair<int, int>, icu::UnicodeSet> sets;
+  const std::lock_guard lock(guard);
+  icu::UnicodeSet& set = sets[{version.major, version.minor}];
+  if (!set.isFrozen()) {
+    const std::string age = std::to_string(version.major) + "." + std::to_string(version.minor);
+    set.applyPattern(icu::UnicodeString::fromUTF8("[:age=" + age + ":]"), status).freeze();
+  }
+  return set;
 }
 
 /// str.isspace(): White_Space and the four separators U+001C to U+001F.
@@ -83,7 +100,7 @@ bool is_word(char32_t code_point) {
 
 bool is_letter(char32_t code_point, UnicodeVersion version) { return is_of(code_point, U_GC_L_MASK, version); }
 bool is_decimal_digit(char32_t code_point, UnicodeVersion version) { return is_of(code_point, U_GC_ND_MASK, version); }
-bool is_mark(char32_t code_point) { return is_of(code_point, U_GC_M_MASK); }
+bool is_mark(char32_t code_point, UnicodeVersion version) { return is_of(code_point, U_GC_M_MASK, version); }
 bool is_number(char32_t code_point) { return is_of(code_point, U_GC_N_MASK); }
 bool is_letter_mark_or_number(char32_t code_point) {
   return is_of(code_point, U_GC_L_MASK | U_GC_M_MASK | U_GC_N_MASK);
@@ -92,20 +109,21 @@ bool is_letter_mark_or_number(char32_t code_point) {
 bool is_table_punctuation(char32_t code_point) {
   const auto c = static_cast<UChar32>(code_point);
   if (c < 0x80) return c > 0x20 && c < 0x7F && !u_isalnum(c);
+  if (c == 0x166D || c == 0x111C9) return true;  // no longer
   return (U_GET_GC_MASK(c) & U_GC_P_MASK) != 0 && in_unicode_8(c);
 }
 
 bool is_table_nonspacing(char32_t code_point) {
   const auto c = static_cast<UChar32>(code_point);
+  if (c == 0x1734) return true;                                                 // no longer
+  if (c == 0x1885 || c == 0x1886 || c == 0xA9BD || c == 0x111C9) return false;  // not yet
   return c >= 0x300 && (U_GET_GC_MASK(c) & U_GC_MN_MASK) != 0 && in_unicode_8(c);
 }
 
 bool is_table_other(char32_t code_point) {
   const auto c = static_cast<UChar32>(code_point);
   const std::uint32_t category = U_GET_GC_MASK(c);
-  if (category & U_GC_CO_MASK)
-    return c == 0xE000 || c == 0xF8FF || c == 0xF0000 || c == 0xFFFFD || c == 0x100000 || c == 0x10FFFD;
-  return (category & (U_GC_CC_MASK | U_GC_CF_MASK)) != 0 && in_unicode_8(c);
+  return (category & (U_GC_CC_MASK | U_GC_CF_MASK | U_GC_CO_MASK)) != 0 && in_unicode_8(c);
 }
 
 void append_lower(std::string& text, char32_t code_point) {
@@ -140,7 +158,7 @@ std::size_t space_at_end(std::string_view text) {
   return text.size() - begin;
 }
 
-std::string normalize(std::string_view text, Normal form) {
+std::string normalize(std::string_view text, Normal form, UnicodeVersion version) {
   if (is_ascii(text)) return std::string(text);
   UErrorCode status = U_ZERO_ERROR;
   const bool compatible = form == Normal::nfkc || form == Normal::nfkd;
@@ -148,13 +166,25 @@ std::string normalize(std::string_view text, Normal form) {
   const auto* rules = icu::Normalizer2::getInstance(nullptr, compatible ? "nfkc" : "nfc",
                                                     compose ? UNORM2_COMPOSE : UNORM2_DECOMPOSE, status);
   std::string result;
-  if (U_SUCCESS(status)) {
+  const auto run = [&](const icu::Normalizer2& normalizer) {
     icu::StringByteSink<std::string> sink(&result, static_cast<std::int32_t>(text.size()));
-    rules->normalizeUTF8(0, icu::StringPiece(text.data(), static_cast<std::int32_t>(text.size())), sink, nullptr,
-                         status);
-  }
+    normalizer.normalizeUTF8(0, icu::StringPiece(text.data(), static_cast<std::int32_t>(text.size())), sink, nullptr,
+                             status);
+  };
+  if (U_SUCCESS(status) && version.major == UnicodeVersion{}.major) run(*rules);
+  if (U_SUCCESS(status) && version.major != UnicodeVersion{}.major)
+    run(icu::FilteredNormalizer2(*rules, characters_of(version, status)));
   if (U_FAILURE(status)) throw Error(std::string("ICU: ") + u_errorName(status));
   return result;
+}
+
+std::optional<int> script_of(char32_t code_point, UnicodeVersion version) {
+  UErrorCode status = U_ZERO_ERROR;
+  if (!is_of(code_point, ~0u, version)) return std::nullopt;
+  const UScriptCode script = uscript_getScript(static_cast<UChar32>(code_point), &status);
+  if (code_point == ' ' || U_FAILURE(status) || script == USCRIPT_UNKNOWN) return std::nullopt;
+  const bool kana = script == USCRIPT_HIRAGANA || script == USCRIPT_KATAKANA || code_point == 0x30FC;
+  return kana ? USCRIPT_HAN : script;
 }
 
 bool is_ideograph(char32_t code_point) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -27,16 +28,18 @@ bool is_space(char32_t code_point);  ///< the property White_Space: what \s and 
 bool is_word(char32_t code_point);   ///< \w: letters, marks, decimal digits, connectors
 bool is_letter(char32_t code_point, UnicodeVersion version = {});         ///< \p{L}: letters, ideographs included
 bool is_decimal_digit(char32_t code_point, UnicodeVersion version = {});  ///< \p{Nd}: of all scripts
-bool is_mark(char32_t code_point);                                        ///< \p{M}
+bool is_mark(char32_t code_point, UnicodeVersion version = {});           ///< \p{M}
 bool is_number(char32_t code_point);                                      ///< \p{N}
 bool is_letter_mark_or_number(char32_t code_point);                       ///< what words are made of
+/// A number for the character's script, "Common" and "Inherited" included and kana as Han; nothing for plain spaces and
+/// characters without one.
+std::optional<int> script_of(char32_t code_point, UnicodeVersion version = {});
 bool is_ideograph(char32_t code_point);  ///< a unified ideograph: hanzi, kanji, hanja; not kana, not Hangul
 
-// Classes as the reference's table (the crate unicode_categories 0.1.1, Unicode 8) has them; later characters have
-// none.
+// Classes as the reference's table (the crate unicode_categories, Unicode 8) has them; later characters have none.
 bool is_table_punctuation(char32_t code_point);  ///< P*, and every ASCII symbol
 bool is_table_nonspacing(char32_t code_point);   ///< Mn
-bool is_table_other(char32_t code_point);        ///< Cc, Cf, and of Co the first and last of each range only
+bool is_table_other(char32_t code_point);        ///< Cc, Cf, Co
 
 bool begins_with_word(std::string_view text);
 bool ends_in_word(std::string_view text);
@@ -44,7 +47,8 @@ std::size_t space_at_begin(std::string_view text);  ///< bytes
 std::size_t space_at_end(std::string_view text);    ///< bytes
 
 enum class Normal { nfc, nfd, nfkc, nfkd };
-std::string normalize(std::string_view text, Normal form);
+/// The text's normal form. Given a version, characters that later ones added are left where and as they are.
+std::string normalize(std::string_view text, Normal form, UnicodeVersion version = {});
 
 /// Lower case of one character alone (Rust's to_lowercase): full mappings, no context, so a final sigma stays plain.
 void append_lower(std::string& text, char32_t code_point);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "core/error.h"
 #include "text/byte_trie.h"
@@ -28,12 +29,14 @@ struct Unigram {
   std::vector<double> scores;
   double unknown_score = 0;
   std::int64_t unknown = -1;
+  bool single_precision = false;
   std::array<std::int64_t, 256> byte_ids;  // -1: no such piece, or no fallback to bytes
 
   std::vector<Node> best_path(std::string_view text) const {
     std::vector<Node> nodes(text.size() + 1);
-    const auto offer = [&](std::size_t begin, std::size_t end, std::int64_t id, double score) {
+    const auto offer = [&](std::size_t begin, std::size_t end, std::int64_t id, double sum) {
       Node& node = nodes[end];
+      const double score = single_precision ? static_cast<float>(sum) : sum;
       if (node.id < 0 || score > node.score) node = {score, begin, id};
     };
     for (std::size_t begin = 0; begin < text.size();) {
@@ -88,9 +91,12 @@ TokenModel unigram_model(const std::vector<std::string>& pieces, const std::vect
   auto model = std::make_shared<Unigram>();
   model->scores = scores;
   model->unknown = options.unknown;
+  model->single_precision = options.single_precision;
   for (std::size_t id = 0; id < pieces.size(); ++id)
-    if (!pieces[id].empty()) model->trie.insert(pieces[id], static_cast<std::int64_t>(id));
-  if (!scores.empty()) model->unknown_score = *std::min_element(scores.begin(), scores.end()) - kUnknownPenalty;
+    if (!pieces[id].empty() && std::isfinite(scores[id])) model->trie.insert(pieces[id], static_cast<std::int64_t>(id));
+  const double lowest = scores.empty() ? 0 : *std::min_element(scores.begin(), scores.end());
+  model->unknown_score = options.lowest_score.value_or(lowest) - kUnknownPenalty;
+  if (options.single_precision) model->unknown_score = static_cast<float>(model->unknown_score);
   model->byte_ids = byte_piece_ids([&](const std::string& piece) -> std::int64_t {
     const auto found = std::find(pieces.begin(), pieces.end(), piece);
     return options.byte_fallback && found != pieces.end() ? found - pieces.begin() : -1;
