@@ -168,9 +168,10 @@ std::shared_ptr<TokenizerImpl> read_open_clip(const TokenizerFolder& folder) {
   tokenizer->normalizer = [](Normalized& value) {
     value.text = python_lower(joined_words(unescape_html(unescape_html(fix_text(value.text)))));
   };
-  const std::string words = R"('s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+)";
+  // Nothing matches U+0345: it is no letter, but where case does not count, it is a small iota to the reference.
+  const std::string pieces = R"('s|'t|'re|'ve|'m|'ll|'d)|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}\x{345}]+)";
   tokenizer->pre_tokenizer = sequence_pre_tokenizer(
-      {split_pre_tokenizer(Pattern::regex("(?i)" + kBegin + "|" + kEnd + "|" + words), Behavior::removed, true),
+      {split_pre_tokenizer(Pattern::regex("(?i:" + kBegin + "|" + kEnd + "|" + pieces), Behavior::removed, true),
        byte_level_pre_tokenizer(false, false)});
   tokenizer->model = [bpe, begin, end](std::string_view piece, Ids& ids) {
     if (piece == kBegin || piece == kEnd) return ids.push_back(piece == kBegin ? begin : end);
