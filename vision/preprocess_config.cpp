@@ -15,6 +15,7 @@ constexpr std::array<double, 3> kHalf = {0.5, 0.5, 0.5};
 struct ProcessorClass {
   const char* name;       // with ImageProcessor or FeatureExtractor behind it
   bool number_is_square;  // what a plain number in `size` means: a square, or the shortest edge
+  bool default_is_square;
   std::int64_t size;
   Filter filter;
   bool crop;
@@ -22,10 +23,10 @@ struct ProcessorClass {
 };
 
 constexpr ProcessorClass kClasses[] = {
-    {"Blip", true, 384, Filter::bicubic, false, kClipMean, kClipDeviation},
-    {"CLIP", false, 224, Filter::bicubic, true, kClipMean, kClipDeviation},
-    {"ViT", true, 224, Filter::bilinear, false, kHalf, kHalf},
-    {"Siglip", true, 224, Filter::bicubic, false, kHalf, kHalf},
+    {"Blip", true, true, 384, Filter::bicubic, false, kClipMean, kClipDeviation},
+    {"CLIP", false, false, 224, Filter::bicubic, true, kClipMean, kClipDeviation},
+    {"ViT", true, true, 224, Filter::bilinear, false, kHalf, kHalf},
+    {"Siglip", false, true, 224, Filter::bicubic, false, kHalf, kHalf},
 };
 
 const ProcessorClass* find_class(std::string name) {
@@ -65,17 +66,20 @@ struct Reader {
     return std::nullopt;
   }
 
+  static SizeRule one_number(std::int64_t number, bool square) {
+    if (square) return {.kind = SizeRule::Kind::exact, .height = number, .width = number};
+    return {.kind = SizeRule::Kind::shortest, .shortest = number};
+  }
+
   SizeRule plain_number(const Json& value) {
     const std::int64_t number = side("size", value);
     if (!defaults)
       read.fault("size", "got a plain number, whose meaning depends on image_processor_type, which is missing");
-    if (defaults && defaults->number_is_square)
-      return {.kind = SizeRule::Kind::exact, .height = number, .width = number};
-    return {.kind = SizeRule::Kind::shortest, .shortest = number};
+    return one_number(number, defaults && defaults->number_is_square);
   }
 
   SizeRule size() {
-    if (missing("size")) return defaults ? plain_number(Json(defaults->size)) : SizeRule{};
+    if (missing("size")) return defaults ? one_number(defaults->size, defaults->default_is_square) : SizeRule{};
     const Json value = json["size"];
     if (value.is_number()) return plain_number(value);
     if (const auto sides = both_sides("size", value))

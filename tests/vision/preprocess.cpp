@@ -41,6 +41,8 @@ TEST_CASE("preprocess: missing keys take the class's defaults", "[vision][prepro
   CHECK(read(R"({"image_processor_type": "SiglipImageProcessor", "image_mean": null})").mean[2] == 0.5);
   CHECK(read(R"({"image_processor_type": "CLIPImageProcessor", "size": 40})").size.kind == SizeRule::Kind::shortest);
   CHECK(read(R"({"image_processor_type": "CLIPImageProcessor", "size": [40, 50]})").size.width == 50);
+  CHECK(read(R"({"image_processor_type": "SiglipImageProcessor", "size": 40})").size.kind == SizeRule::Kind::shortest);
+  CHECK(read("{}", "SiglipImageProcessor").output_size() == Sides{224, 224});
 }
 
 TEST_CASE("preprocess: every fault of a configuration is named", "[vision][preprocess]") {
