@@ -101,6 +101,7 @@ std::shared_ptr<TokenizerImpl> read_llama(TokenizerFolder folder, const fs::path
   pipeline->set_added(options.added);
   const auto tokenizer = read_sentencepiece(model, options, pipeline);
   tokenizer->pad_left = true;
+  tokenizer->bpe = true;
   folder.finish(*tokenizer);
   return tokenizer;
 }

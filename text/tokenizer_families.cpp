@@ -75,6 +75,7 @@ std::vector<std::pair<std::string, std::string>> read_merges_txt(const fs::path&
 
 /// vocab.json and merges.txt; the files are named where they contradict each other.
 TokenModel read_bpe(const TokenizerFolder& folder, BpeOptions options, TokenizerImpl& tokenizer) {
+  tokenizer.bpe = true;
   read_vocab_json(folder.path / "vocab.json", tokenizer);
   options.merges = read_merges_txt(folder.path / "merges.txt");
   try {

@@ -134,7 +134,8 @@ void TokenizerFolder::finish(TokenizerImpl& tokenizer) const {
   set(Role::mask, tokenizer.special.mask);
   if (config["padding_side"]) tokenizer.pad_left = config["padding_side"].text() == "left";
   if (config["truncation_side"]) tokenizer.cut_left = config["truncation_side"].text() == "left";
-  tokenizer.clean_up = config["clean_up_tokenization_spaces"].boolean(false);
+  const bool forced = config["clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output"].boolean(false);
+  tokenizer.clean_up = config["clean_up_tokenization_spaces"].boolean(false) && (!tokenizer.bpe || forced);
 }
 
 namespace {

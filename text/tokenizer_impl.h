@@ -41,6 +41,7 @@ class TokenizerImpl {
   bool end_once = false;       ///< `behind` is left out where the text itself ends with it
   bool trims_padding = false;  ///< decode without special ids drops padding behind the end mark: it looks like a word
   bool clean_up = false;       ///< decode ends with clean_up_spaces
+  bool bpe = false;            ///< a BPE model: the configuration's wish for clean_up does not count
 
   /// Gives `id` a text, and the text that id; the vocabulary grows as needed.
   void add_piece(const std::string& piece, std::int64_t id);

@@ -249,6 +249,7 @@ TokenModel read_unigram(const Json& json, TokenizerImpl& tokenizer) {
 
 TokenModel read_model(const Json& json, TokenizerImpl& tokenizer) {
   const std::string type = model_type(json);
+  tokenizer.bpe = type == "BPE";
   if (type == "Unigram") return read_unigram(json, tokenizer);
   if (type != "BPE" && type != "WordPiece" && type != "WordLevel") unknown_component(json, "model");
   read_vocabulary(json.at("vocab"), tokenizer);
