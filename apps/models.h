@@ -32,4 +32,15 @@ int list_models(const ModelsOptions& options, std::ostream& out);
 /// Shows one model: family, abilities, parameters, languages, files, source.
 int show_model(const ModelsOptions& options, std::ostream& out);
 
+struct AverageOptions {
+  std::vector<std::string> models;
+  std::vector<double> shares;  ///< one a model; none: equal
+  std::filesystem::path out;   ///< a folder that is not there yet
+};
+
+/// Writes the mean of house models' weights as a model; all else is the first one's. Runs that began from one model may
+/// be averaged, which often keeps what each of them knows (Wortsman et al. 2022, https://arxiv.org/abs/2203.05482).
+/// @throws UsageError, CheckpointError naming the first weight that is not in all of them
+int average_models(const AverageOptions& options, std::ostream& out);
+
 }  // namespace limn

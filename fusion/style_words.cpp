@@ -22,6 +22,11 @@ StyleWords::StyleWords(const Weights& w, const StyleWordsConfig& c)
       between(w / "between", c.hidden, c.hidden),
       out(w / "out", c.hidden, kRows * kWidth) {}
 
+bool is_known_answer(const Tensor& known, const Tensor& answer) {
+  if (known.sizes() != answer.sizes()) return false;
+  return at::dot(normalised(known.to(at::kCPU, at::kFloat)), answer.to(at::kCPU)).item<double>() >= 0.999;
+}
+
 Tensor logged_signals(const Tensor& signals) {
   std::vector<Tensor> rows = signals.unbind(1);
   for (const std::int64_t row : kDeviationRows) {
@@ -65,8 +70,7 @@ std::vector<Tensor> read_style(const Stylizer& stylizer, const Embedder& encoder
         "stylize: style in words: got none; say what it looks like, e.g. \"a stormy night in blue and yellow\"");
   const at::NoGradGuard no_grad;
   const Tensor read = encoder.texts({kKnownText, words});  // [2 E]
-  const Tensor known = normalised(stylizer.words->known.cpu());
-  if (read.size(1) != known.size(0) || at::dot(read[0], known).item<double>() < 0.999)
+  if (!is_known_answer(stylizer.words->known, read[0]))
     throw CheckpointError("stylize: " + stylizer.words->encoder +
                           " is not the model that this stylizer learnt words with; bring the two up to date together");
   return stylizer.words->style(read.narrow(0, 1, 1).to(stylizer.placement.device, stylizer.placement.dtype));

@@ -36,6 +36,9 @@ Tensor logged_signals(const Tensor& signals);
 
 /// The text whose embedding tells one dual encoder from another.
 inline constexpr const char* kKnownText = "a painting in blue and yellow";
+/// Whether an encoder is the one that words were learnt with. @param known  StyleWords::known. @param answer  float
+/// [E], of length one, what the encoder says of kKnownText
+bool is_known_answer(const Tensor& known, const Tensor& answer);
 
 /// What the model needs of a style that is told in words.
 /// @param encoder  the model that stylizer.words names

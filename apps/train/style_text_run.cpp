@@ -190,6 +190,13 @@ bool draw_all_samples(StyleTextRun& run) {
   return true;
 }
 
+/// Whether the stylizer's part for words was learnt with this encoder.
+bool knows_words_of(const TensorTable& start, const Embedder& encoder) {
+  const auto known = start.find("words.known");
+  if (known == start.end()) return false;
+  return is_known_answer(known->second.load(), encoder.texts({kKnownText})[0]);
+}
+
 }  // namespace
 
 std::unique_ptr<Run> style_text_run(TrainConfig& config, const TrainOptions& options, std::ostream& out,
@@ -199,8 +206,13 @@ std::unique_ptr<Run> style_text_run(TrainConfig& config, const TrainOptions& opt
   if (!encoder.embedder || !encoder.embedder->text || !encoder.embedder->image)
     throw InputError(options.config.string() + ": [model] encoder: " + config.style_text.encoder.string() +
                      " embeds not both pictures and texts");
-  const TensorTable start = read_stylizer_start(config.start);
+  TensorTable start = read_stylizer_start(config.start);
   SetStylizerConfig shape = read_set_stylizer_config(Json::read(config.start / "config.json"));
+  if (!shape.words.encoder.empty() && !knows_words_of(start, *encoder.embedder)) {
+    notes << config.start.string() << ": its part for words was learnt with another encoder and begins anew\n";
+    std::erase_if(start, [](const auto& named) { return named.first.starts_with("words."); });
+    shape.words = {};
+  }
   if (shape.words.encoder.empty())
     shape.words = {config.style_text.encoder.lexically_normal().filename().string(), encoder.embedder->width,
                    config.style_text.hidden};
