@@ -8,9 +8,9 @@
 #include "core/json.h"
 #include "core/ops.h"
 #include "fusion/model.h"
+#include "tests/apps/stylize_world.h"
 #include "tests/catch.h"
 #include "tests/small_stylizer.h"
-#include "tests/temporary.h"
 #include "vision/image.h"
 #include "vision/resize.h"
 
@@ -19,23 +19,16 @@ namespace fs = std::filesystem;
 
 namespace {
 
-struct World {
-  TemporaryFolder folder;
-  StylizeCommand command;
-  std::ostringstream out, notes;
-
+struct World : StylizeWorld {
   World() {
     at::manual_seed(6);
     write_small_stylizer(folder / "model");
     fs::create_directory(folder / "contents");
     for (const char* name : {"contents/a.png", "contents/b.png", "s.png", "t.png"})
       write_image(folder / name, at::randint(0, 256, {44, 60, 3}, at::kByte));
-    command.common.model = (folder / "model").string();
     command.contents = {folder / "contents/a.png"};
     command.styles = {folder / "s.png", folder / "t.png"};
-    command.out = folder / "out.png";
   }
-  int run() { return stylize_command(command, out, notes); }
   Tensor picture(const std::string& name) const { return read_image(folder / name).pixels; }
 };
 

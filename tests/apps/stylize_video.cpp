@@ -5,20 +5,17 @@
 
 #include "core/json.h"
 #include "core/ops.h"
+#include "tests/apps/stylize_world.h"
 #include "tests/catch.h"
 #include "tests/moving.h"
 #include "tests/small_stylizer.h"
-#include "tests/temporary.h"
 
 using namespace limn;
 namespace fs = std::filesystem;
 
 namespace {
 
-struct World {
-  TemporaryFolder folder;
-  StylizeCommand command;
-  std::ostringstream out, notes;
+struct World : StylizeWorld {
   bool able = true;
 
   World() {
@@ -31,12 +28,10 @@ struct World {
       WARN("SKIPPED: " << error.what());
       able = false;
     }
-    command.common.model = (folder / "model").string();
     command.contents = {folder / "clip.avi"};
     command.styles = {folder / "s.png", folder / "t.png"};
     command.out = folder / "out.avi";
   }
-  int run() { return stylize_command(command, out, notes); }
   std::vector<Tensor> frames() const {
     std::vector<Tensor> all;
     Clip clip(command.out);

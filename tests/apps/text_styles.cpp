@@ -8,10 +8,10 @@
 #include "core/json.h"
 #include "core/ops.h"
 #include "fusion/model.h"
+#include "tests/apps/stylize_world.h"
 #include "tests/catch.h"
 #include "tests/small_house.h"
 #include "tests/small_stylizer.h"
-#include "tests/temporary.h"
 #include "vision/image.h"
 
 using namespace limn;
@@ -20,11 +20,7 @@ namespace fs = std::filesystem;
 namespace {
 
 /// A stylizer that reads words by a small dual encoder.
-struct World {
-  TemporaryFolder folder;
-  StylizeCommand command;
-  std::ostringstream out, notes;
-
+struct World : StylizeWorld {
   World() {
     write_small_house(folder / "encoder");
     const Tensor known = open_model(folder / "encoder").embedder->texts({kKnownText})[0];
@@ -33,16 +29,14 @@ struct World {
     at::manual_seed(6);
     for (const char* name : {"a.png", "b.png", "s.png"})
       write_image(folder / name, at::randint(0, 256, {44, 60, 3}, at::kByte));
-    command.common.model = (folder / "model").string();
     command.contents = {folder / "a.png"};
-    command.out = folder / "out.png";
     command.existing = Existing::overwrite;
   }
   void write_model(const Tensor& known) {
     write_small_stylizer(folder / "model", 4, {(folder / "encoder").string(), known.size(0), 16}, known);
   }
   Tensor painted() {
-    REQUIRE(stylize_command(command, out, notes) == exit_done);
+    REQUIRE(run() == exit_done);
     return read_image(command.out).pixels;
   }
 };
