@@ -9,7 +9,6 @@ namespace limn {
 namespace {
 
 constexpr std::int64_t kWidth = 64;      // of MicroAST's features
-constexpr std::int64_t kOverview = 8;    // tokens a side in the relation block
 constexpr std::int64_t kQueries = 4096;  // places that attend at a time
 
 Tensor pooled(const Tensor& x, std::int64_t side) {  // [B C h w] -> [B C ceil(h / side) ceil(w / side)]
@@ -38,12 +37,12 @@ SetStylizerConfig read_set_stylizer_config(const Json& config) {
   ConfigReader read(config);
   SetStylizerConfig c;
   c.cells = read.integer("cells", c.cells);
-  c.relation_dim = read.integer("relation_dim", c.relation_dim);
-  c.relation_heads = read.integer("relation_heads", c.relation_heads);
-  c.relation_layers = read.integer("relation_layers", c.relation_layers);
-  c.relation_mlp = read.integer("relation_mlp", c.relation_mlp);
-  if (c.relation_heads > 0 && c.relation_dim % c.relation_heads != 0)
-    read.fault("relation_heads", "does not divide relation_dim " + std::to_string(c.relation_dim));
+  c.relation.dim = read.integer("relation_dim", c.relation.dim);
+  c.relation.heads = read.integer("relation_heads", c.relation.heads);
+  c.relation.layers = read.integer("relation_layers", c.relation.layers);
+  c.relation.mlp = read.integer("relation_mlp", c.relation.mlp);
+  if (c.relation.heads > 0 && c.relation.dim % c.relation.heads != 0)
+    read.fault("relation_heads", "does not divide relation_dim " + std::to_string(c.relation.dim));
   if (config.has("words")) {
     ConfigReader words = read.inside("words");
     c.words = {words.text("encoder", ""), words.integer("width"), words.integer("hidden")};
@@ -56,65 +55,14 @@ SetStylizerConfig read_set_stylizer_config(const Json& config) {
 Json set_stylizer_config_json(const SetStylizerConfig& c) {
   Json json = Json::object({{"model_type", "limn-stylizer"},
                             {"cells", c.cells},
-                            {"relation_dim", c.relation_dim},
-                            {"relation_heads", c.relation_heads},
-                            {"relation_layers", c.relation_layers},
-                            {"relation_mlp", c.relation_mlp}});
+                            {"relation_dim", c.relation.dim},
+                            {"relation_heads", c.relation.heads},
+                            {"relation_layers", c.relation.layers},
+                            {"relation_mlp", c.relation.mlp}});
   const StyleWordsConfig& w = c.words;
   if (!w.encoder.empty())
     json.set("words", Json::object({{"encoder", w.encoder}, {"width", w.width}, {"hidden", w.hidden}}));
   return json;
-}
-
-RelationBlock::RelationBlock(const Weights& w, const SetStylizerConfig& c)
-    : cells(w / "cells", 2 * kWidth, c.relation_dim),
-      whole(w / "whole", 4 * kWidth, c.relation_dim),
-      roles(w.get("roles", {2, c.relation_dim})),
-      norm(w / "norm", c.relation_dim, 1e-5),
-      film(w.get("film.weight", {10 * kWidth, c.relation_dim}, Init::zeros)),
-      film_bias(w.get("film.bias", {10 * kWidth}, Init::zeros)) {
-  for (std::int64_t i = 0; i < c.relation_layers; ++i)
-    blocks.emplace_back(
-        w / "blocks" / i,
-        BlockConfig{.dim = c.relation_dim, .heads = c.relation_heads, .mlp = c.relation_mlp, .eps = 1e-5});
-}
-
-RelationBlock::Sight RelationBlock::sight(const Tensor& features) {
-  return {channel_moments(features), at::adaptive_avg_pool2d(features, {kOverview, kOverview})};
-}
-
-Tensor RelationBlock::overview(const std::array<Sight, 2>& both) const {
-  const auto& [a, b] = both;
-  const Tensor all = at::cat({a.all.mean, b.all.mean, a.all.deviation, b.all.deviation}, 1);  // [B 256 1 1]
-  return at::cat({whole(all.flatten(1).unsqueeze(1)), cells(rows(at::cat({a.cells, b.cells}, 1)))}, 1);
-}
-
-Tensor RelationBlock::overview(const Tensor& signals) const {
-  const auto both = [&](std::int64_t row) {  // [B 1 128]
-    return at::cat({signals.select(1, row), signals.select(1, row + 4)}, 1).unsqueeze(1);
-  };
-  const Tensor grid = cells(both(0)).expand({signals.size(0), kOverview * kOverview, roles.size(1)});
-  return at::cat({whole(at::cat({both(0), both(1)}, 2)), grid}, 1);
-}
-
-std::vector<StyleRelation> RelationBlock::operator()(const Tensor& content, const std::vector<Tensor>& styles,
-                                                     const std::vector<Tensor>& shares) const {
-  const std::int64_t B = content.size(0), each = content.size(1);
-  std::vector<Tensor> items{content + roles[0]}, weights{at::zeros({B, each}, content.options())};
-  for (std::size_t i = 0; i < styles.size(); ++i) {
-    items.push_back(styles[i] + roles[1]);
-    weights.push_back(shares[i].clamp_min(1e-6).log().to(content.dtype()).unsqueeze(1).expand({B, each}));
-  }
-  Tensor x = at::cat(items, 1);                                       // [B (1 + I) 65 D]
-  const Tensor bias = at::cat(weights, 1).unsqueeze(1).unsqueeze(1);  // [B 1 1 S]
-  for (const Block& block : blocks) x = block(x, {.self = {.options = {.bias = bias}}});
-  std::vector<StyleRelation> told;
-  for (std::size_t i = 0; i < styles.size(); ++i) {
-    const Tensor summary = norm(x.select(1, static_cast<std::int64_t>(i + 1) * each));  // [B D]
-    const Tensor film_rows = linear(summary, film, film_bias).view({B, 10, kWidth});
-    told.push_back({film_rows.narrow(1, 0, 2), film_rows.narrow(1, 2, 8)});
-  }
-  return told;
 }
 
 SetStylizer::SetStylizer(const Weights& w, const SetStylizerConfig& c)
@@ -122,7 +70,7 @@ SetStylizer::SetStylizer(const Weights& w, const SetStylizerConfig& c)
       net(w / "net"),
       query(w / "query", kWidth, kWidth, /*with_bias=*/false),
       key(w.get("key.weight", {kWidth, kWidth}, Init::zeros)),
-      relation(w / "relation", c) {
+      relation(w / "relation", c.relation) {
   if (!c.words.encoder.empty()) words.emplace(w / "words", c.words);
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "core/json.h"
-#include "core/transformer.h"
+#include "fusion/relation_block.h"
 #include "fusion/style_words.h"
 #include "vision/microast.h"
 
@@ -10,7 +10,7 @@ namespace limn {
 /// Sizes of the house stylizer beyond MicroAST's own.
 struct SetStylizerConfig {
   std::int64_t cells = 1024;  ///< of a style at most: what its pixels are pooled to
-  std::int64_t relation_dim = 128, relation_heads = 4, relation_layers = 2, relation_mlp = 256;
+  RelationConfig relation;
   StyleWordsConfig words;
 };
 
@@ -25,36 +25,6 @@ struct StyleTokens {
   Tensor moments;    ///< [B S 4 64]: of both depths the cells' means and mean squares, about the style's mean
   Tensor signals;    ///< [B 8 64]: of both depths mean, deviation, filter gain and filter offset
   Tensor relations;  ///< [B 65 D]: an overview of 8 x 8 and one token for all of it, for the relation block
-};
-
-/// What the relation block tells of a style in this company; added to 0 where it says nothing.
-struct StyleRelation {
-  Tensor keys;     ///< [B 2 64]: log of a factor, and a sum
-  Tensor signals;  ///< [B 8 64]: of both depths a shift of the mean in deviations, logs of factors of the others
-};
-
-/// Self-attention over all items' overviews together: a content and its styles. By it the content knows its styles and
-/// every style knows the others. A style's tokens weigh as much as its share, so a style that is given twice at half
-/// the share tells what it told before; the order of styles is not seen.
-struct RelationBlock {
-  Linear cells, whole;  // [D 128], [D 256]
-  Tensor roles;         // [2 D]: content, style
-  std::vector<Block> blocks;
-  LayerNorm norm;
-  Tensor film, film_bias;  // [640 D], [640]: zero at the start
-  RelationBlock(const Weights& w, const SetStylizerConfig& c);
-  /// Of both depths' features what the overview is taken from.
-  struct Sight {
-    ChannelMoments all;  // [B 64 1 1]
-    Tensor cells;        // [B 64 8 8]: their means
-  };
-  static Sight sight(const Tensor& features);               // [B 64 h w]
-  Tensor overview(const std::array<Sight, 2>& both) const;  // [B 65 D]
-  /// The overview of a picture that is everywhere alike. @param signals  [B 8 64]
-  Tensor overview(const Tensor& signals) const;
-  /// @param shares  [B] each; their sum is 1
-  std::vector<StyleRelation> operator()(const Tensor& content, const std::vector<Tensor>& styles,
-                                        const std::vector<Tensor>& shares) const;
 };
 
 /// The house stylizer: MicroAST's network, to which attention gives each place of the canvas its own statistics. A

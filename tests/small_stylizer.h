@@ -13,8 +13,7 @@ namespace limn {
 /// @param words  of a part for styles in words; known: its encoder's answer to kKnownText
 inline void write_small_stylizer(const std::filesystem::path& folder, std::uint64_t seed = 4,
                                  const StyleWordsConfig& words = {}, const Tensor& known = {}) {
-  const SetStylizerConfig config{
-      .relation_dim = 16, .relation_heads = 2, .relation_layers = 1, .relation_mlp = 32, .words = words};
+  const SetStylizerConfig config{.relation = {.dim = 16, .heads = 2, .layers = 1, .mlp = 32}, .words = words};
   const Weights weights = Weights::random(seed);
   const SetStylizer house(weights, config);
   at::manual_seed(seed);

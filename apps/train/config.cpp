@@ -231,11 +231,11 @@ void read_stylizing(Section& data, Section& model, Section& train, TrainConfig& 
   model("loss_network", s.loss_network, true);
   model("frozen", c.frozen);
   model("cells", s.model.cells, 1);
-  model("relation_dim", s.model.relation_dim, 8);
-  model("relation_heads", s.model.relation_heads, 1);
-  model("relation_layers", s.model.relation_layers, 0);
-  model("relation_mlp", s.model.relation_mlp, 8);
-  if (s.model.relation_dim % s.model.relation_heads) model.fail("relation_heads", "do not divide relation_dim");
+  model("relation_dim", s.model.relation.dim, 8);
+  model("relation_heads", s.model.relation.heads, 1);
+  model("relation_layers", s.model.relation.layers, 0);
+  model("relation_mlp", s.model.relation.mlp, 8);
+  if (s.model.relation.dim % s.model.relation.heads) model.fail("relation_heads", "do not divide relation_dim");
   if (s.loss_network.empty()) model.fail("loss_network", "is missing");
   train("side", s.side, 64);
   train("validation_side", s.validation_side, 64);

@@ -21,7 +21,7 @@ double apart(const Tensor& a, const Tensor& b) { return (a - b).abs().max().item
 /// @param trained  keys and relation block say something, as they do after training
 SetStylizer stylizer(bool trained) {
   const Weights weights = Weights::random(4);
-  const SetStylizer house(weights, {.relation_dim = 32, .relation_heads = 2, .relation_layers = 1});
+  const SetStylizer house(weights, {.relation = {.dim = 32, .heads = 2, .layers = 1}});
   at::manual_seed(5);
   for (const auto& [name, weight] : weights.parameters())
     if (name.starts_with("net.") && weight.dim() == 4)
