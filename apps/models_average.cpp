@@ -16,9 +16,7 @@ namespace fs = std::filesystem;
 void check(const AverageOptions& o) {
   if (o.models.size() < 2)
     throw UsageError("models average: got " + std::to_string(o.models.size()) + " models, expected at least two");
-  if (!o.shares.empty() && o.shares.size() != o.models.size())
-    throw UsageError("--shares: got " + std::to_string(o.shares.size()) + ", expected one for each of " +
-                     std::to_string(o.models.size()) + " models");
+  check_one_for_each("--shares", o.shares.size(), o.models.size(), "models");
   for (const double share : o.shares)
     if (!(share > 0 && share < 1e9))
       throw UsageError("--shares: got " + std::to_string(share) + ", expected more than 0");

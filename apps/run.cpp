@@ -73,6 +73,12 @@ void flush_results(std::ostream& out) {
                    (errno ? std::strerror(errno) : "the stream failed"));
 }
 
+void check_one_for_each(const char* option, std::size_t given, std::size_t count, const char* things) {
+  if (given != 0 && given != count)
+    throw UsageError(std::string(option) + ": got " + std::to_string(given) + ", expected one for each of " +
+                     std::to_string(count) + " " + things);
+}
+
 int guarded(const std::function<int()>& command, std::ostream& notes) {
   try {
     return command();

@@ -67,6 +67,10 @@ const std::atomic<bool>& interruption();
 /// Flushes results. @throws OutputClosed where the reader has gone, WriteError for every other reason
 void flush_results(std::ostream& out);
 
+/// Refuses a list that an option gives, but not with one for each of `count` things ("styles").
+/// @param given  how many the list has; 0: it was left out, which is fine @throws UsageError
+void check_one_for_each(const char* option, std::size_t given, std::size_t count, const char* things);
+
 /// Runs a command; every error becomes one sentence on `notes` and the exit code of its kind.
 int guarded(const std::function<int()>& command, std::ostream& notes);
 

@@ -51,9 +51,7 @@ void check(const StylizeForm& form) {
   for (const auto& [what, count] : {std::pair{"contents", form.contents.size()}, {"styles", form.styles.size()}})
     if (count < 1 || count > kMostItems)
       throw InputError("got " + std::to_string(count) + " " + what + ", expected 1 to " + std::to_string(kMostItems));
-  if (!form.shares.empty() && form.shares.size() != form.styles.size())
-    throw InputError("shares: got " + std::to_string(form.shares.size()) + ", expected one for each of " +
-                     std::to_string(form.styles.size()) + " styles");
+  check_one_for_each("shares", form.shares.size(), form.styles.size(), "styles");
   if (form.size < 16 || form.size > kLargestSize)
     throw InputError("size: got " + std::to_string(form.size) + ", expected 16 to " + std::to_string(kLargestSize));
 }

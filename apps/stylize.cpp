@@ -60,16 +60,11 @@ void check_pictures(const StylizeCommand& o) {
 }
 
 void check_counts(const StylizeCommand& o) {
-  const auto agree = [&](std::size_t count, std::size_t of, const char* option, const char* what) {
-    if (count != 0 && count != of)
-      throw UsageError(std::string(option) + ": got " + std::to_string(count) + ", expected one for each of " +
-                       std::to_string(of) + " " + what);
-  };
   const std::size_t styles = style_count(o);
   if (styles == 0) throw UsageError("stylize: got no style; give pictures with --style, words with --style-text");
-  agree(o.shares.size(), styles, "--shares", "styles");
-  agree(o.style_masks.size(), styles, "--style-mask", "styles");
-  agree(o.content_masks.size(), o.contents.size(), "--content-mask", "contents");
+  check_one_for_each("--shares", o.shares.size(), styles, "styles");
+  check_one_for_each("--style-mask", o.style_masks.size(), styles, "styles");
+  check_one_for_each("--content-mask", o.content_masks.size(), o.contents.size(), "contents");
   if (!o.save_style.empty() && (styles != 1 || (o.texts.empty() && o.styles[0].extension() == ".style")))
     throw UsageError("--save-style: expected one style, given as a picture or in words");
   check_pictures(o);

@@ -37,9 +37,7 @@ void check_options(const StylizeCommand& o) {
   if (o.contents.size() != 1) throw UsageError("--content: a clip or camera is painted alone, not with other contents");
   if (!o.attribution.empty() || !o.compare.empty() || !o.content_masks.empty())
     throw UsageError("--attribution, --compare, --content-mask: are of pictures, but --content is a clip");
-  if (!o.shares_to.empty() && o.shares_to.size() != style_count(o))
-    throw UsageError("--shares-to: got " + std::to_string(o.shares_to.size()) + ", expected one for each of " +
-                     std::to_string(style_count(o)) + " styles");
+  check_one_for_each("--shares-to", o.shares_to.size(), style_count(o), "styles");
   if (o.shares_to.empty()) return;
   const auto check = [](const std::vector<double>& shares, const char* option) {
     double sum = 0;
