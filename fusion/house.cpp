@@ -62,6 +62,7 @@ HouseConfig read_house_config(const Json& config) {
             .head = Head::tied};
   c.contrast = root.integer("contrast_dim", 0);
   c.match_mlp = root.integer("match_mlp", 0);
+  c.stem_projection = root.boolean("stem_projection", false);
   if (c.match_mlp && !c.contrast) root.fault("match_mlp", "needs contrast_dim");
   if (c.vision.heads && c.vision.dim % c.vision.heads) vision.fault("heads", "do not divide dim");
   if (c.text.heads && c.text.dim % c.text.heads) text.fault("heads", "do not divide dim");
@@ -92,16 +93,18 @@ Json house_config_json(const HouseConfig& c) {
                                   {"positions", c.text.positions},
                                   {"cross_from", c.text.cross_from},
                                   {"eps", c.text.eps}});
-  return Json::object({{"model_type", "limn"},
-                       {"architectures", Json::list(std::vector<std::string>{"LimnModel"})},
-                       {"vision", vision},
-                       {"text", text},
-                       {"contrast_dim", c.contrast},
-                       {"match_mlp", c.match_mlp},
-                       {"languages", Json::list(c.languages)},
-                       {"beams", c.beams},
-                       {"length_penalty", c.length_penalty},
-                       {"max_new_tokens", c.max_new_tokens}});
+  Json json = Json::object({{"model_type", "limn"},
+                            {"architectures", Json::list(std::vector<std::string>{"LimnModel"})},
+                            {"vision", vision},
+                            {"text", text},
+                            {"contrast_dim", c.contrast},
+                            {"match_mlp", c.match_mlp},
+                            {"languages", Json::list(c.languages)},
+                            {"beams", c.beams},
+                            {"length_penalty", c.length_penalty},
+                            {"max_new_tokens", c.max_new_tokens}});
+  if (c.stem_projection) json.set("stem_projection", true);
+  return json;
 }
 
 HouseModel::HouseModel(const Weights& w, const Weights& stem, const HouseConfig& c)
@@ -112,6 +115,7 @@ HouseModel::HouseModel(const Weights& w, const Weights& stem, const HouseConfig&
                                       .heads = c.text.heads,
                                       .width = c.contrast,
                                       .mlp = c.match_mlp,
+                                      .stem = c.stem_projection ? c.vision.stem.head : 0,
                                       .eps = c.text.eps});
 }
 

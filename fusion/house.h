@@ -13,6 +13,7 @@ struct HouseConfig {
   HybridConfig vision;
   TextConfig text;                     ///< text.cross_from: the first layer that sees the picture
   std::int64_t contrast = 0;           ///< width of the shared space of pictures and texts; 0: no heads for retrieval
+  bool stem_projection = false;        ///< those heads read the stem's features, too
   std::int64_t match_mlp = 0;          ///< of those heads' own layers; 0: projections only, and no matching
   std::vector<std::string> languages;  ///< "en", "zh": each has a begin token <en>, <zh>
   std::int64_t beams = 3;              ///< the search that suits the model

@@ -9,6 +9,10 @@ HouseHeads::HouseHeads(const Weights& w, const HouseHeadsConfig& c)
       image_projection(w / "image_projection", c.picture_dim, c.width, false),
       text_projection(w / "text_projection", c.text_dim, c.width, false),
       logit_scale(w.get("logit_scale", {1}, Init::ones)) {
+  if (c.stem > 0) {
+    stem_norm.emplace(w / "stem_norm", c.stem, c.eps);
+    stem_projection.emplace(w / "stem_projection", c.stem, c.width, false);
+  }
   if (c.mlp == 0) return;
   const Weights own = w / "match";
   BlockConfig layer{.dim = c.picture_dim, .heads = c.heads, .mlp = c.mlp, .eps = c.eps};
@@ -20,10 +24,15 @@ HouseHeads::HouseHeads(const Weights& w, const HouseHeadsConfig& c)
   match_head.emplace(own / "head", 3, 2);
 }
 
-Tensor HouseHeads::pictures(const Tensor& tokens, double dropout) const {
-  if (!picture_layer) return image_projection(tokens.mean(1));
-  const Tensor x = (*picture_layer)(tokens, {.dropout = dropout});  // [B N D]
-  return image_projection((*picture_norm)(x.mean(1)));
+Tensor HouseHeads::pictures(const HybridSight& sight, double dropout) const {
+  Tensor x = sight.tokens;  // [B N D]
+  if (picture_layer) x = (*picture_layer)(x, {.dropout = dropout});
+  x = x.mean(1);
+  const Tensor told = image_projection(picture_norm ? (*picture_norm)(x) : x);  // [B E]
+  if (!stem_projection) return told;
+  Tensor stem = (*stem_norm)(sight.stem);
+  if (dropout > 0) stem = at::dropout(stem, dropout, true);
+  return told + (*stem_projection)(stem);
 }
 
 Tensor HouseHeads::texts(const Tensor& words, const PackedTexts& packed, double dropout) const {

@@ -13,8 +13,9 @@ namespace limn {
 /// A picture is encoded once; then any number of texts is read against its tokens.
 struct Matcher {
   Preprocess preprocess;
-  std::function<Tensor(const Tensor& pixels)> encode;  ///< normalised [P 3 H W] -> picture tokens [P S C]
-  /// Every text against every picture: tokens [P S C], T texts -> logits [P T 2] of "does not fit", "fits".
+  std::function<Tensor(const Tensor& pixels)> encode;  ///< normalised [P 3 H W] -> what is kept of pictures [P S C]
+  /// Every text against every picture: what is kept of pictures [P S C], T texts -> logits [P T 2] of "does not fit",
+  /// "fits".
   std::function<Tensor(const Tensor& tokens, const std::vector<std::string>& texts)> logits;
   /// What the text tower reads of a text.
   std::function<std::vector<std::int64_t>(const std::string& text)> ids;

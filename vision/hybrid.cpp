@@ -16,13 +16,14 @@ Hybrid::Hybrid(const Weights& w, const Weights& stem_weights, const HybridConfig
     blocks.emplace_back(w / "blocks" / i, BlockConfig{.dim = c.dim, .heads = c.heads, .mlp = c.mlp, .eps = c.eps});
 }
 
-Tensor Hybrid::tokens(const Tensor& grid, double dropout) const {
+HybridSight Hybrid::see(const Tensor& grid, double dropout) const {
   const auto [B, rows, columns, C] = dims<4>(grid, "Hybrid: grid [B h w C]");
-  Tensor x = project(stem.features(grid)).view({B, rows * columns, config.dim});  // [B N D]
+  const Tensor features = stem.features(grid);                         // [B h w head]
+  Tensor x = project(features).view({B, rows * columns, config.dim});  // [B N D]
   x = x + resampled_positions(positions, 0, rows, columns);
   if (dropout > 0) x = at::dropout(x, dropout, true);
   for (const Block& block : blocks) x = block(x, {.dropout = dropout});
-  return norm(x);
+  return {norm(x), (features.mean({1, 2}) + 1e-6).sqrt()};
 }
 
 }  // namespace limn

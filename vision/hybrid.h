@@ -12,6 +12,12 @@ struct HybridConfig {
   double eps = 0;
 };
 
+/// What becomes of pictures.
+struct HybridSight {
+  Tensor tokens;  // [B N D]
+  Tensor stem;    // [B head]: square roots of the stem's features, which are not negative, averaged over the cells
+};
+
 /// Hybrid vision transformer: a convolutional stem makes the patch tokens, blocks relate them.
 /// Source: Dosovitskiy et al. 2021, "hybrid architecture", with EfficientNet-Lite as the stem.
 struct Hybrid {
@@ -27,7 +33,9 @@ struct Hybrid {
   Tensor operator()(const Tensor& pixels) const { return tokens(stem.grid(pixels)); }  // [B 3 H W] -> [B N D]
   /// From the stem's grid on; training caches the grids of a frozen stem.
   /// @param grid  [B h w C]. @param dropout  in training. @return [B N D]
-  Tensor tokens(const Tensor& grid, double dropout = 0.0) const;
+  Tensor tokens(const Tensor& grid, double dropout = 0.0) const { return see(grid, dropout).tokens; }
+  /// The same, and what the stem saw.
+  HybridSight see(const Tensor& grid, double dropout = 0.0) const;
 };
 
 }  // namespace limn

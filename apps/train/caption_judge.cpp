@@ -13,9 +13,9 @@ namespace limn {
 
 namespace {
 
-// [B N D] of some validation pictures.
-Tensor validation_tokens(const CaptionRun& run, std::int64_t first, std::int64_t count) {
-  return run.model.vision.tokens(
+// Of some validation pictures.
+HybridSight validation_sight(const CaptionRun& run, std::int64_t first, std::int64_t count) {
+  return run.model.vision.see(
       run.validation.grids.narrow(0, first, count).select(1, 0).to(run.placement.device, at::kFloat));
 }
 
@@ -33,7 +33,7 @@ double validation_loss(CaptionRun& run, std::int64_t shift) {
     const PackedTexts texts = pack(draw_captions(captions, 5, random), run.config.model.text.positions,
                                    LastToken::target, run.placement.device);
     const double count_tokens = static_cast<double>(texts.targets.size(0));
-    sum += caption_loss(run.model, validation_tokens(run, first, count), texts).item<double>() * count_tokens;
+    sum += caption_loss(run.model, validation_sight(run, first, count).tokens, texts).item<double>() * count_tokens;
     tokens += count_tokens;
   }
   return sum / tokens;
@@ -53,7 +53,7 @@ std::map<std::string, double> validation_cider(CaptionRun& run) {
       const std::int64_t count = std::min(run.config.batch, pictures - first);
       const std::vector<std::vector<std::int64_t>> begin(
           static_cast<std::size_t>(count), std::vector<std::int64_t>{*run.tokenizer.id("<" + language + ">")});
-      const auto captions = generate(run.model.text, validation_tokens(run, first, count), begin, greedy);
+      const auto captions = generate(run.model.text, validation_sight(run, first, count).tokens, begin, greedy);
       for (std::int64_t i = 0; i < count; ++i) {
         const CaptionRecord& record = run.validation.records[static_cast<std::size_t>(first + i)];
         const auto found = record.captions.find(language);
@@ -79,7 +79,7 @@ std::map<std::string, RetrievalResult> validation_retrieval(CaptionRun& run) {
   std::vector<std::int64_t> counts(languages.size());
   for (std::int64_t first = 0; first < pictures; first += run.config.batch) {
     const std::int64_t count = std::min(run.config.batch, pictures - first);
-    images.push_back(normalised(run.model.heads->pictures(validation_tokens(run, first, count))));
+    images.push_back(normalised(run.model.heads->pictures(validation_sight(run, first, count))));
     for (std::size_t l = 0; l < languages.size(); ++l) {
       TextRows rows;
       for (std::int64_t i = first; i < first + count; ++i) {

@@ -1,6 +1,8 @@
 #include <ATen/Parallel.h>
 #include <ATen/autocast_mode.h>
 
+#include <algorithm>
+
 #include "apps/train/captioning.h"
 #include "apps/train/objective.h"
 #include "core/ops.h"
@@ -89,25 +91,58 @@ Tensor self_critical(CaptionRun& run, const Tensor& grid, const std::vector<std:
                             sampled.advantages);
 }
 
+// What is learnt from another dual encoder about the batch's pictures that it knows. @param pictures  [B E]
+Tensor taught(const CaptionRun& run, const Tensor& pictures, const std::vector<std::int64_t>& numbers,
+              std::mt19937_64& random) {
+  const CaptionTeacher& teacher = run.teacher;
+  const Tensor seen = teacher.seen.index_select(0, at::tensor(numbers));
+  const Tensor known = seen.abs().sum(1).gt(0).nonzero().squeeze(1);
+  if (known.numel() == 0) return at::zeros({});
+  std::vector<std::int64_t> drawn;
+  TextRows texts;
+  for (std::int64_t k = 0; k < run.config.teacher.texts_of_step; ++k) {
+    drawn.push_back(static_cast<std::int64_t>(draw_below(random, teacher.texts.size())));
+    constexpr std::int64_t kInRow = 8;
+    if (k % kInRow == 0) texts.emplace_back();
+    texts.back().push_back(teacher.texts[static_cast<std::size_t>(drawn.back())]);
+  }
+  const at::Device device = pictures.device();
+  const PackedTexts packed = pack(std::move(texts), run.config.model.text.positions, LastToken::read, device);
+  const HouseHeads& heads = *run.model.heads;
+  const double dropout = run.config.dropout;
+  return teacher_loss(heads, pictures.index_select(0, known.to(device)),
+                      normalised(heads.texts(run.model.words(packed, dropout), packed, dropout)),
+                      seen.index_select(0, known).to(device),
+                      teacher.told.index_select(0, at::tensor(drawn)).to(device));
+}
+
 // What is learnt from people's captions.
-Tensor losses(CaptionRun& run, const Tensor& grid, const TextRows& captions, std::mt19937_64& random, Report& report) {
+Tensor losses(CaptionRun& run, const Tensor& grid, const std::vector<std::int64_t>& numbers, const TextRows& captions,
+              std::mt19937_64& random, Report& report) {
   const TrainConfig& c = run.config;
   const Autocast precision(run);
-  const Tensor tokens = run.model.vision.tokens(grid, c.dropout);  // [B N D]
+  const HybridSight sight = run.model.vision.see(grid, c.dropout);
+  const Tensor& tokens = sight.tokens;  // [B N D]
   Tensor total = at::zeros({});
   const auto add = [&](const Tensor& loss, double weight, const char* name) {
     report.add(name, loss.item<double>() / static_cast<double>(c.accumulate));
     total = total + weight * loss;
   };
-  if (c.caption_weight > 0)
+  // A batch may be of a teacher's pictures only, which have none.
+  const bool captioned = std::ranges::any_of(captions, [](const auto& row) { return !row.empty(); });
+  if (c.caption_weight > 0 && captioned)
     add(caption_loss(run.model, tokens, pack(captions, c.model.text.positions, LastToken::target, grid.device()),
                      c.smoothing, c.dropout),
         c.caption_weight, "loss");
-  if (c.contrast_weight > 0 || c.match_weight > 0) {
-    const PairLosses pairs = pair_losses(run.model, tokens, captions, c.match_weight > 0, c.dropout, random);
+  Tensor pictures;  // [B E]
+  if (c.contrast_weight > 0 || c.match_weight > 0 || c.teacher.weight > 0)
+    pictures = normalised(run.model.heads->pictures(sight, c.dropout));
+  if ((c.contrast_weight > 0 || c.match_weight > 0) && captioned) {
+    const PairLosses pairs = pair_losses(run.model, tokens, pictures, captions, c.match_weight > 0, c.dropout, random);
     add(pairs.contrast, c.contrast_weight, "contrast");
     if (c.match_weight > 0) add(pairs.match, c.match_weight, "match");
   }
+  if (c.teacher.weight > 0) add(taught(run, pictures, numbers, random), c.teacher.weight, "teacher");
   return total;
 }
 
@@ -121,7 +156,7 @@ void CaptionRun::add_gradients(std::int64_t part, std::mt19937_64& random, Repor
   const Tensor grid = with_cells_dropped(
       c.stem_rate > 0 ? fresh_grids(*this, chosen, random) : kept_grids(*this, chosen, random), c.drop_cells, random);
   const TextRows drawn = draw_captions(captions, c.captions, random);
-  Tensor total = losses(*this, grid, drawn, random, report);
+  Tensor total = losses(*this, grid, chosen, drawn, random, report);
   if (c.self_critical_samples > 0)
     total = total + c.self_critical_weight * self_critical(*this, grid, chosen, random(), report);
   (total / static_cast<double>(c.accumulate)).backward();

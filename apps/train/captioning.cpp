@@ -4,6 +4,7 @@
 
 #include "apps/progress.h"
 #include "apps/train/styled_pictures.h"
+#include "apps/train/teacher.h"
 #include "core/files.h"
 #include "core/hash.h"
 #include "core/ops.h"
@@ -57,7 +58,8 @@ void check_start(const TrainConfig& config, const Weights& weights, std::ostream
   for (const auto& [name, weight] : weights.parameters()) {
     if (table.contains(name)) continue;
     const bool head = name == "logit_scale" || name.rfind("image_projection.", 0) == 0 ||
-                      name.rfind("text_projection.", 0) == 0 || name.rfind("match.", 0) == 0;
+                      name.rfind("text_projection.", 0) == 0 || name.rfind("stem_", 0) == 0 ||
+                      name.rfind("match.", 0) == 0;
     if (head) added += weight.numel();
     if (!head && missing.size() < 400) missing += (missing.empty() ? "" : ", ") + name;
   }
@@ -99,7 +101,9 @@ void check_objectives(const TrainConfig& c, const std::filesystem::path& file) {
     fail("contrast_weight: the model has no heads for retrieval; give [model] contrast_dim");
   if (c.match_weight > 0 && c.model.match_mlp == 0)
     fail("match_weight: the model has no matching head; give [model] match_mlp");
-  if (c.caption_weight == 0 && c.contrast_weight == 0 && c.match_weight == 0 && c.self_critical_samples == 0)
+  if (c.teacher.weight > 0 && c.model.contrast == 0)
+    fail("teacher_weight: the model has no heads for retrieval; give [model] contrast_dim");
+  if (c.caption_weight + c.contrast_weight + c.match_weight + c.teacher.weight == 0 && c.self_critical_samples == 0)
     fail("caption_weight: all losses have weight 0, so nothing would be learnt");
 }
 
@@ -108,6 +112,7 @@ HouseConfig started_model(const TrainConfig& config) {
   HouseConfig started = read_house_config(Json::read(config.start / "config.json"));
   if (config.model.contrast > 0) started.contrast = config.model.contrast;
   if (config.model.match_mlp > 0) started.match_mlp = config.model.match_mlp;
+  if (config.model.stem_projection) started.stem_projection = true;
   return started;
 }
 
@@ -136,6 +141,29 @@ bool add_styled(CaptionRun& run) {
       run.options.stop);
   run.train.records.insert(run.train.records.end(), made.begin(), made.end());
   return !made.empty();
+}
+
+// In their language, or in the model's first.
+std::vector<std::vector<std::int64_t>> teacher_texts(const CaptionRun& run, const TeacherRows& texts) {
+  const std::vector<std::string>& languages = run.config.model.languages;
+  std::vector<CaptionRecord> records(texts.keys.size());
+  for (std::size_t i = 0; i < records.size(); ++i)
+    records[i].captions[texts.languages[i].empty() ? languages.front() : texts.languages[i]] = {texts.keys[i]};
+  std::vector<std::vector<std::int64_t>> tokens;
+  for (const TokenizedCaptions& captions : tokenized(records, run.tokenizer, languages))
+    for (const auto& language : captions) tokens.insert(tokens.end(), language.begin(), language.end());
+  if (tokens.size() != texts.keys.size())
+    throw InputError(run.config.teacher.texts.string() + ": has texts in a language that the model lacks");
+  return tokens;
+}
+
+// What the stem sees of whole pictures. [pictures F]
+Tensor stem_features(const CaptionRun& run) {
+  const at::NoGradGuard no_grad;
+  std::vector<Tensor> parts;
+  for (const Tensor& grids : run.train.grids.select(1, 0).split(64))
+    parts.push_back(run.model.vision.see(grids.to(run.placement.device, at::kFloat)).stem.cpu());
+  return at::cat(parts);
 }
 
 std::map<std::string, Tensor> all_weights(const Weights& weights, const Weights& stem) {
@@ -203,8 +231,16 @@ bool CaptionRun::read_data() {
   GridOptions grids = looks;
   grids.cache = c.out / "grids-train.safetensors";
   train.records = read_captions(c.train);
+  const std::size_t photos = train.records.size();
   if (!add_styled(*this)) return false;
+  if (c.teacher.weight > 0) {
+    const TeacherRows texts = read_teacher_rows(c.teacher.texts, "text");
+    teacher = {teacher_texts(*this, texts), texts.rows,
+               rows_of_records(read_teacher_rows(c.teacher.pictures, "path"), train.records)};
+  }
   if (!read_set(*this, train, grids)) return false;
+  if (c.teacher.weight > 0 && train.grids.defined())
+    teacher.seen = with_guessed_rows(teacher.seen, stem_features(*this), static_cast<std::int64_t>(photos));
   for (const std::string& language : c.model.languages)
     if (c.self_critical_samples > 0) rewards.emplace_back(train.records, language);
   if (c.validation.empty()) return true;

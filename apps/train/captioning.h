@@ -6,6 +6,13 @@
 
 namespace limn {
 
+/// What another dual encoder teaches.
+struct CaptionTeacher {
+  std::vector<std::vector<std::int64_t>> texts;  ///< tokens
+  Tensor told;                                   // [texts F], of length one
+  Tensor seen;                                   // [pictures F]; zeros where it says nothing
+};
+
 struct CaptionSet {
   std::vector<CaptionRecord> records;
   std::vector<TokenizedCaptions> tokens;  ///< by record
@@ -18,8 +25,9 @@ struct CaptionRun final : Run {
   Weights stem_weights;  ///< trained too where its rate is not 0
   Weights weights;       ///< all others; those of frozen parts need no gradient
   HouseModel model;
-  GridOptions looks = {};                   ///< how pictures are looked at
-  CaptionSet train = {}, validation = {};   ///< without grids where the stem is trained
+  GridOptions looks = {};                  ///< how pictures are looked at
+  CaptionSet train = {}, validation = {};  ///< without grids where the stem is trained
+  CaptionTeacher teacher = {};
   std::vector<CaptionReward> rewards = {};  ///< by language, where training is self-critical
 
   CaptionRun(const TrainConfig& c, const TrainOptions& o, std::ostream& out_, std::ostream& notes_, Placement place,

@@ -149,6 +149,8 @@ void read_captioning(Section& data, Section& model, Section& train, TrainConfig&
   data("styled_pictures", c.styled.pictures, 0);
   data("words", c.styled.words, true);
   data("held_out_texts", c.styled.held_out_texts);
+  data("teacher_texts", c.teacher.texts, true);
+  data("teacher_pictures", c.teacher.pictures, true);
   model("painter", c.styled.painter, true);
   if (c.styled.pictures > 0 && c.styled.words.empty()) data.fail("words", "is missing, but styled_pictures need it");
 
@@ -166,6 +168,7 @@ void read_captioning(Section& data, Section& model, Section& train, TrainConfig&
   model("positions", positions, 8);
   model("contrast_dim", contrast, 0);
   model("match_mlp", c.model.match_mlp, 0);
+  model("stem_projection", c.model.stem_projection);
   model("languages", languages);
   model("frozen", c.frozen);
   model("beams", c.model.beams, 1);
@@ -175,6 +178,7 @@ void read_captioning(Section& data, Section& model, Section& train, TrainConfig&
   model("start", c.start, true);
   model("stem_weights", c.stem_weights, true);
   if (c.model.match_mlp > 0 && contrast == 0) model.fail("match_mlp", "needs contrast_dim");
+  if (c.model.stem_projection && contrast == 0) model.fail("stem_projection", "needs contrast_dim");
   if (dim % heads) model.fail("heads", "do not divide dim");
   if (c.start.empty() && c.tokenizer.empty()) model.fail("tokenizer", "is missing (or give start)");
   if (c.start.empty() && c.stem_weights.empty()) model.fail("stem_weights", "is missing (or give start)");
@@ -208,8 +212,15 @@ void read_captioning(Section& data, Section& model, Section& train, TrainConfig&
   train("caption_weight", c.caption_weight, 0, 100);
   train("contrast_weight", c.contrast_weight, 0, 100);
   train("match_weight", c.match_weight, 0, 100);
+  train("teacher_weight", c.teacher.weight, 0, 100);
+  train("teacher_texts", c.teacher.texts_of_step, 1);
+  for (const auto& [file, key] :
+       {std::pair{&c.teacher.texts, "teacher_texts"}, {&c.teacher.pictures, "teacher_pictures"}})
+    if (c.teacher.weight > 0 && file->empty()) data.fail(key, "is missing, but teacher_weight needs it");
   train("self_critical_samples", c.self_critical_samples, 0);
   train("self_critical_weight", c.self_critical_weight, 0, 100);
+  if (c.teacher.weight > 0 && c.self_critical_samples > 0)
+    train.fail("self_critical_samples", "reward captions, which a teacher's pictures lack; leave out teacher_weight");
   if (c.self_critical_samples == 1) train.fail("self_critical_samples", "got 1, expected 0 or at least 2");
   train("drop_cells", c.drop_cells, 0, 0.9);
   train("views", c.views, 1);

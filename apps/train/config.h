@@ -56,6 +56,13 @@ struct StyledTraining {
   std::filesystem::path painter;            ///< a stylizer's folder; empty: styles are only drawn
 };
 
+/// Another dual encoder's embeddings, learnt from beside captions: apps/train/teacher.h.
+struct TeacherTraining {
+  std::filesystem::path texts, pictures;  ///< .npy files as limn embed writes them; empty: none
+  std::int64_t texts_of_step = 256;       ///< drawn for each step
+  double weight = 0;
+};
+
 /// A training run, as its TOML file states it. Paths are relative to the file.
 struct TrainConfig {
   // [data]
@@ -70,6 +77,7 @@ struct TrainConfig {
   std::vector<std::string> frozen;  ///< parts that stay as they are, by the beginning of their names: "vision", "text"
   std::filesystem::path stem_weights;  ///< published EfficientNet-Lite file; needed from scratch
   StyledTraining styled;
+  TeacherTraining teacher;
   // [train]
   std::filesystem::path out;  ///< run folder: checkpoint, metrics, plot, best model
   std::int64_t steps = 0, batch = 0, accumulate = 1;

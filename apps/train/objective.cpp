@@ -85,13 +85,24 @@ Tensor caption_loss(const HouseModel& model, const Tensor& tokens, const PackedT
   return at::cross_entropy_loss(logits.to(at::kFloat), captions.targets, {}, at::Reduction::Mean, -100, smoothing);
 }
 
-PairLosses pair_losses(const HouseModel& model, const Tensor& tokens, const TextRows& captions, bool match,
-                       double dropout, std::mt19937_64& random) {
+Tensor teacher_loss(const HouseHeads& heads, const Tensor& pictures, const Tensor& texts, const Tensor& seen,
+                    const Tensor& told) {
+  constexpr double kTeacherScale = 100;                                     // as CLIP's
+  const Tensor wanted = at::matmul(seen, told.t()) * kTeacherScale;         // [B K]
+  const Tensor given = exact_product(pictures, texts.t()) * heads.scale();  // [B K]
+  const auto divergence = [&](std::int64_t over) {
+    const Tensor p = at::log_softmax(wanted, over), q = at::log_softmax(given, over);
+    return (p.exp() * (p - q)).sum(at::IntArrayRef{over}).mean();
+  };
+  return 0.5 * (divergence(1) + divergence(0));
+}
+
+PairLosses pair_losses(const HouseModel& model, const Tensor& tokens, const Tensor& pictures, const TextRows& captions,
+                       bool match, double dropout, std::mt19937_64& random) {
   const HouseHeads& heads = *model.heads;
   const std::int64_t longest = model.text.config.positions;
   const at::Device device = tokens.device();
   const PackedTexts packed = pack(captions, longest, LastToken::read, device);
-  const Tensor pictures = normalised(heads.pictures(tokens, dropout));                          // [B E]
   const Tensor texts = normalised(heads.texts(model.words(packed, dropout), packed, dropout));  // [G E]
   const Tensor scores = exact_product(texts, pictures.t()) * heads.scale();                     // [G B]
   PairLosses losses{.contrast = contrastive_loss(scores, packed.row), .match = {}};

@@ -64,12 +64,26 @@ struct HouseTexts {
     });
   }
 
-  // [P S C], T texts -> [P T 2]. Some 64 pairs are read at a time.
-  Tensor match(const Tensor& tokens, const std::vector<std::string>& texts) const {
+  // What matching keeps of pictures, in one tensor: [P 1 N*D+F].
+  Tensor kept(const Tensor& pixels) const {
+    const HybridSight sight = house.vision.see(house.vision.stem.grid(pixels));
+    return at::cat({sight.tokens.flatten(1), sight.stem}, 1).unsqueeze(1);
+  }
+  HybridSight sight(const Tensor& kept) const {
+    const std::int64_t dim = house.config.vision.dim, rest = house.config.vision.stem.head;
+    const std::int64_t tokens = kept.size(2) - rest;
+    return {kept.narrow(2, 0, tokens).reshape({kept.size(0), tokens / dim, dim}),
+            kept.narrow(2, tokens, rest).squeeze(1)};
+  }
+
+  // T texts -> [P T 2]. Some 64 pairs are read at a time.
+  Tensor match(const Tensor& kept, const std::vector<std::string>& texts) const {
+    const HybridSight seen_as = sight(kept);
+    const Tensor& tokens = seen_as.tokens;  // [P N D]
     const auto all = rows(texts);
     const auto P = tokens.size(0), T = static_cast<std::int64_t>(all.size()), most = std::int64_t{64};
     const Tensor likeness =
-        at::matmul(normalised(house.heads->pictures(tokens)), normalised(embedding(all)).t()) * house.heads->scale();
+        at::matmul(normalised(house.heads->pictures(seen_as)), normalised(embedding(all)).t()) * house.heads->scale();
     const Tensor nothing = house.no_picture();
     std::vector<Tensor> columns{at::empty({P, 0, 2}, likeness.options())};
     for (std::int64_t t = 0; t < T; t += most) {
@@ -98,8 +112,8 @@ struct HouseTexts {
 
 void set_heads(Model& model, const HouseTexts& texts, const Preprocess& preprocess) {
   const HouseModel& house = texts.house;
-  const auto encode = [house](const Tensor& pixels) { return house.vision(pixels); };
-  const auto embedding = [house](const Tensor& tokens) { return house.heads->pictures(tokens); };
+  const auto encode = [texts](const Tensor& pixels) { return texts.kept(pixels); };
+  const auto embedding = [texts](const Tensor& kept) { return texts.house.heads->pictures(texts.sight(kept)); };
   const auto ids = [texts](const std::string& text) { return texts.ids(text); };
   model.embedder =
       Embedder{.preprocess = preprocess,

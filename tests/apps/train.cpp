@@ -9,8 +9,11 @@
 #include <sstream>
 #include <thread>
 
+#include "apps/train/objective.h"
 #include "apps/train/self_critical.h"
 #include "core/files.h"
+#include "core/json.h"
+#include "core/npy.h"
 #include "core/ops.h"
 #include "core/safetensors.h"
 #include "fusion/model.h"
@@ -246,4 +249,57 @@ TEST_CASE("learning to stylize: killed and resumed it ends with the same bytes; 
   });
   REQUIRE(losses.size() == 2);
   CHECK(losses[1] < losses[0]);
+}
+
+TEST_CASE("a teacher's loss is none where pictures and texts lie as the teacher has them", "[train]") {
+  WeightsOptions options;
+  options.fill = true;
+  options.trainable = true;
+  const Weights weights({}, options);
+  const HouseHeads heads(weights, {.picture_dim = 16, .text_dim = 16, .heads = 2, .width = 4, .mlp = 0, .eps = 1e-5});
+  const at::NoGradGuard no_grad;
+  weights.parameters().at("logit_scale").fill_(std::log(100.0));
+  at::manual_seed(2);
+  const Tensor pictures = normalised(at::randn({5, 4})), texts = normalised(at::randn({7, 4}));
+  const Tensor turn = std::get<0>(at::linalg_qr(at::randn({4, 4})));  // the same angles in other numbers
+  const auto loss = [&](const Tensor& seen) {
+    return teacher_loss(heads, pictures, texts, seen, at::matmul(texts, turn)).item<double>();
+  };
+  CHECK(loss(at::matmul(pictures, turn)) == Approx(0).margin(1e-3));
+  CHECK(loss(at::matmul(pictures.flip({0}), turn)) > 1);
+}
+
+TEST_CASE("learning from another dual encoder: what it knows of pictures and texts moves the heads", "[train]") {
+  const TemporaryFolder folder;
+  write_small_house(folder / "model");
+  write_data(folder.path);
+  std::string texts, pictures;
+  for (const char* text : {"a wall", "something red", "a dog"}) texts += Json::object({{"text", text}}).dump() + "\n";
+  for (const char* name : {"0.png", "1.png", "other.png"})
+    pictures += Json::object({{"path", (folder / name).string()}}).dump() + "\n";
+  write_image(folder / "other.png", at::full({40, 48, 3}, 77, at::kByte));  // without captions
+  write_file(folder / "texts.jsonl", texts);
+  write_file(folder / "pictures.jsonl", pictures);
+  write_npy(folder / "texts.npy", at::eye(3));
+  write_npy(folder / "pictures.npy", at::eye(3) + 0.1);
+  write_recipe(folder / "run.toml", "run",
+               "caption_weight = 0\nteacher_weight = 1\nteacher_texts = 8\ncontrast_weight = 1\n",
+               "contrast_dim = 8\nstem_projection = true\nfrozen = [\"vision\", \"text\"]\n");
+  CHECK_THROWS_WITH(run_training(folder / "run.toml"), Catch::Contains("teacher_texts: is missing"));
+  std::string recipe = read_file(folder / "run.toml");
+  recipe.insert(recipe.find("[model]"), "teacher_texts = \"texts.npy\"\nteacher_pictures = \"pictures.npy\"\n");
+  write_file(folder / "run.toml", recipe);
+  REQUIRE(run_training(folder / "run.toml") == 0);
+  int reports = 0;
+  std::istringstream lines(read_file(folder / "run/metrics.jsonl"));
+  for (std::string line; std::getline(lines, line);)
+    if (const Json step = Json::parse(line, "metrics"); step.has("teacher"))
+      reports += std::isfinite(step["teacher"].number());
+  CHECK(reports == 6);
+  const TensorTable before = read_weights(folder / "model"), after = read_weights(folder / "run/best");
+  CHECK(after.contains("stem_projection.weight"));
+  for (const char* moved : {"image_projection.weight", "text_projection.weight"})
+    CHECK_FALSE(at::equal(after.at(moved).load(), before.at(moved).load()));
+  const Model model = open_model(folder / "run/best");  // heads that read the stem
+  CHECK(at::isfinite(model.embedder->pictures(at::full({1, 3, 32, 32}, 9, at::kByte))).all().item<bool>());
 }

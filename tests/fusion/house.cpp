@@ -75,3 +75,20 @@ TEST_CASE("house heads: more likely with the picture means a better fit where th
   CHECK(fits[0].item<double>() == Approx(1 / (1 + std::exp(-5.0))));
   CHECK(fits[1].item<double>() == Approx(1 / (1 + std::exp(5.0))));
 }
+
+TEST_CASE("house heads: the stem tells pictures apart where the tokens do not", "[house]") {
+  const at::NoGradGuard no_grad;
+  at::manual_seed(11);
+  WeightsOptions options;
+  options.fill = true;
+  options.trainable = true;
+  const HouseHeadsConfig tokens_only{.picture_dim = 16, .text_dim = 16, .heads = 2, .width = 8, .mlp = 16, .eps = 1e-5};
+  HouseHeadsConfig with_stem = tokens_only;
+  with_stem.stem = 12;
+  const HybridSight sight{at::randn({1, 9, 16}).expand({2, 9, 16}), at::rand({2, 12})};  // two pictures of equal tokens
+  const Tensor alike = HouseHeads(Weights({}, options), tokens_only).pictures(sight);
+  CHECK(at::allclose(alike[0], alike[1]));
+  const Tensor apart = HouseHeads(Weights({}, options), with_stem).pictures(sight);
+  CHECK(apart.sizes() == at::IntArrayRef({2, 8}));
+  CHECK_FALSE(at::allclose(apart[0], apart[1]));
+}
