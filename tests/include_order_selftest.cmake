@@ -36,6 +36,7 @@ expect(json "text/a.cpp: includes nlohmann/json.hpp" text/a.cpp "#include <nlohm
 expect(opencv "fusion/a.cpp: includes opencv2/core.hpp" fusion/a.cpp "#include <opencv2/core.hpp>")
 expect(opencv_header "vision/a.h: includes opencv2/core.hpp" vision/a.h "#include <opencv2/core.hpp>")
 expect(cli "apps/a.cpp: includes CLI/CLI.hpp" apps/a.cpp "#include <CLI/CLI.hpp>")
+expect(http "apps/search.cpp: includes httplib.h" apps/search.cpp "#include <httplib.h>")
 expect(torch "torch/torch.h is for one .cpp file" apps/a.cpp "#include <torch/torch.h>" apps/b.cpp "#include <torch/torch.h>")
 expect(operators "core/a.h: includes ATen/ops/cat.h" core/a.h "#include <ATen/ops/cat.h>")
 
