@@ -36,6 +36,23 @@ std::string without_punctuation(std::string_view text) {
   return result;
 }
 
+[[noreturn]] void unusable(const std::filesystem::path& file, const std::string& why) {
+  throw CheckpointError(file.string() + ": is not a usable SentencePiece model: " + why);
+}
+
+/// The library answers with a status, but its tries throw, for instance at an empty piece.
+void read_model(sentencepiece::SentencePieceProcessor& model, const std::string& bytes,
+                const std::filesystem::path& file) {
+  if (bytes.empty()) unusable(file, "the file is empty");
+  std::string fault;
+  try {
+    if (const auto status = model.LoadFromSerializedProto(bytes); !status.ok()) fault = status.ToString();
+  } catch (const std::exception& error) {
+    fault = error.what();
+  }
+  if (!fault.empty()) unusable(file, fault);
+}
+
 /// Reads a varint at `at`, which moves behind it.
 std::uint64_t varint(std::string_view bytes, std::size_t& at) {
   std::uint64_t value = 0;
@@ -143,14 +160,10 @@ SentencePiece::SentencePiece(const std::filesystem::path& file, const SentencePi
 
 void SentencePiece::load(const std::filesystem::path& file) {
   const std::string bytes = read_file(file);
-  const auto complain = [&](const std::string& what) {
-    throw CheckpointError(file.string() + ": is not a usable SentencePiece model: " + what);
-  };
-  if (bytes.empty()) complain("the file is empty");
-  if (const auto status = model_.LoadFromSerializedProto(bytes); !status.ok()) complain(status.ToString());
+  read_model(model_, bytes, file);
   for (int id = 0; id < model_.GetPieceSize(); ++id) {
     const std::string& piece = model_.IdToPiece(id);
-    if (find_invalid_utf8(piece) != std::string::npos) complain("piece " + std::to_string(id) + " is not UTF-8");
+    if (find_invalid_utf8(piece) != std::string::npos) unusable(file, "piece " + std::to_string(id) + " is not UTF-8");
     add_piece(piece, id);
     const bool apart = model_.IsControl(id) || model_.IsUnknown(id);
     apart_.push_back(model_.IsControl(id));
@@ -159,7 +172,7 @@ void SentencePiece::load(const std::filesystem::path& file) {
   prefix_ = find(kPrefix);
   const std::uint64_t type = last_field(last_field(bytes, 2).bytes, 3).value;  // trainer_spec.model_type
   if (type > 1) return;                                                        // BPE, word, char
-  if (piece_kinds(bytes).size() != pieces.size()) complain("its list of pieces is malformed");
+  if (piece_kinds(bytes).size() != pieces.size()) unusable(file, "its list of pieces is malformed");
   read_unigram(bytes);
 }
 
@@ -303,8 +316,7 @@ std::shared_ptr<TokenizerImpl> read_sentencepiece(const std::filesystem::path& m
 SentencePieceParts read_sentencepiece_parts(const std::filesystem::path& file) {
   const std::string bytes = read_file(file);
   sentencepiece::SentencePieceProcessor model;
-  if (const auto status = model.LoadFromSerializedProto(bytes); !status.ok())
-    throw CheckpointError(file.string() + ": is not a usable SentencePiece model: " + status.ToString());
+  read_model(model, bytes, file);
   SentencePieceParts parts;
   for (int id = 0; id < model.GetPieceSize(); ++id) {
     parts.pieces.push_back(model.IdToPiece(id));
