@@ -1,3 +1,4 @@
+#include <numeric>
 #include <ostream>
 
 #include "apps/models.h"
@@ -54,11 +55,10 @@ int average_models(const AverageOptions& o, std::ostream& out) {
     if (const Json config = Json::read(folder / "config.json"); config["model_type"].text() != "limn")
       throw UsageError(folder.string() + ": is of family " + config["model_type"].text() +
                        ", expected limn: other families' models are not written");
-  double total = 0;
-  for (std::size_t i = 0; i < folders.size(); ++i) total += o.shares.empty() ? 1 : o.shares[i];
+  const std::vector<double> shares = o.shares.empty() ? std::vector<double>(folders.size(), 1) : o.shares;
+  const double total = std::accumulate(shares.begin(), shares.end(), 0.0);
   std::map<std::string, Tensor> weights;
-  for (std::size_t i = 0; i < folders.size(); ++i)
-    add(weights, folders[i], (o.shares.empty() ? 1 : o.shares[i]) / total, i == 0);
+  for (std::size_t i = 0; i < folders.size(); ++i) add(weights, folders[i], shares[i] / total, i == 0);
   fs::path unfinished = o.out;
   unfinished += ".unfinished";
   fs::remove_all(unfinished);

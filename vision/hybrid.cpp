@@ -17,13 +17,17 @@ Hybrid::Hybrid(const Weights& w, const Weights& stem_weights, const HybridConfig
 }
 
 HybridSight Hybrid::see(const Tensor& grid, double dropout) const {
-  const auto [B, rows, columns, C] = dims<4>(grid, "Hybrid: grid [B h w C]");
-  const Tensor features = stem.features(grid);                         // [B h w head]
+  const Tensor features = stem.features(grid);  // [B h w head]
+  return {related(features, dropout), (features.mean({1, 2}) + 1e-6).sqrt()};
+}
+
+Tensor Hybrid::related(const Tensor& features, double dropout) const {
+  const auto [B, rows, columns, C] = dims<4>(features, "Hybrid: features [B h w head]");
   Tensor x = project(features).view({B, rows * columns, config.dim});  // [B N D]
   x = x + resampled_positions(positions, 0, rows, columns);
   if (dropout > 0) x = at::dropout(x, dropout, true);
   for (const Block& block : blocks) x = block(x, {.dropout = dropout});
-  return {norm(x), (features.mean({1, 2}) + 1e-6).sqrt()};
+  return norm(x);
 }
 
 }  // namespace limn

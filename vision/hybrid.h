@@ -15,7 +15,7 @@ struct HybridConfig {
 /// What becomes of pictures.
 struct HybridSight {
   Tensor tokens;  // [B N D]
-  Tensor stem;    // [B head]: square roots of the stem's features, which are not negative, averaged over the cells
+  Tensor stem;    // [B head]: square roots of the stem's features (none is negative) as averaged over the cells
 };
 
 /// Hybrid vision transformer: a convolutional stem makes the patch tokens, blocks relate them.
@@ -33,9 +33,12 @@ struct Hybrid {
   Tensor operator()(const Tensor& pixels) const { return tokens(stem.grid(pixels)); }  // [B 3 H W] -> [B N D]
   /// From the stem's grid on; training caches the grids of a frozen stem.
   /// @param grid  [B h w C]. @param dropout  in training. @return [B N D]
-  Tensor tokens(const Tensor& grid, double dropout = 0.0) const { return see(grid, dropout).tokens; }
+  Tensor tokens(const Tensor& grid, double dropout = 0.0) const { return related(stem.features(grid), dropout); }
   /// The same, and what the stem saw.
   HybridSight see(const Tensor& grid, double dropout = 0.0) const;
+
+ private:
+  Tensor related(const Tensor& features, double dropout) const;  // [B h w head] -> [B N D]
 };
 
 }  // namespace limn

@@ -5,6 +5,7 @@
 
 #include "apps/train/captioning.h"
 #include "apps/train/objective.h"
+#include "apps/train/teacher.h"
 #include "core/ops.h"
 #include "vision/image.h"
 
@@ -96,7 +97,7 @@ Tensor taught(const CaptionRun& run, const Tensor& pictures, const std::vector<s
               std::mt19937_64& random) {
   const CaptionTeacher& teacher = run.teacher;
   const Tensor seen = teacher.seen.index_select(0, at::tensor(numbers));
-  const Tensor known = seen.abs().sum(1).gt(0).nonzero().squeeze(1);
+  const Tensor known = known_rows(seen);
   if (known.numel() == 0) return at::zeros({});
   std::vector<std::int64_t> drawn;
   TextRows texts;

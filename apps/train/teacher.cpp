@@ -42,9 +42,11 @@ Tensor rows_of_records(const TeacherRows& pictures, std::vector<CaptionRecord>& 
   return rows.index_copy(0, at::tensor(places), pictures.rows);
 }
 
+Tensor known_rows(const Tensor& rows) { return rows.any(1).nonzero().squeeze(1); }
+
 Tensor with_guessed_rows(const Tensor& rows, const Tensor& features, std::int64_t photos) {
   constexpr double kRidge = 1;  // of the pictures' number
-  const Tensor seen = rows.abs().sum(1).gt(0), known = seen.nonzero().squeeze(1);
+  const Tensor known = known_rows(rows);
   if (known.numel() < 2) return rows;
   const Tensor x = features.index_select(0, known), wanted = rows.index_select(0, known);
   const Tensor centre = x.mean(0), spread = x.std(0) + 1e-3, mean = wanted.mean(0);
@@ -54,9 +56,8 @@ Tensor with_guessed_rows(const Tensor& rows, const Tensor& features, std::int64_
       at::linalg_solve(at::matmul(scaled.t(), scaled) + weight, at::matmul(scaled.t(), wanted - mean));  // [F E]
   const Tensor guessed = normalised(at::matmul((features.narrow(0, 0, photos) - centre) / spread, map) + mean);
   Tensor all = rows.clone();
-  Tensor first = all.narrow(0, 0, photos);
-  first.copy_(at::where(seen.narrow(0, 0, photos).unsqueeze(1), first, guessed));
-  return all;
+  all.narrow(0, 0, photos).copy_(guessed);
+  return all.index_copy(0, known, wanted);
 }
 
 }  // namespace limn

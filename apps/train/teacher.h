@@ -21,6 +21,9 @@ TeacherRows read_teacher_rows(const std::filesystem::path& npy, const char* key)
 /// Its pictures that are not among the records are appended to them, without captions.
 Tensor rows_of_records(const TeacherRows& pictures, std::vector<CaptionRecord>& records);
 
+/// Numbers of the rows that are not zero. [n E] -> int64 [m]
+Tensor known_rows(const Tensor& rows);
+
 /// What a teacher would make of photos that it has not seen: a ridge regression from the frozen stem's features, fitted
 /// on the pictures that it has seen. Fills in the zero rows among the first `photos`.
 /// @param rows  [records E]. @param features  [records F]. @return [records E]
