@@ -20,6 +20,7 @@
 #include "fusion/tile.h"
 #include "vision/compose.h"
 #include "vision/drawing.h"
+#include "vision/image.h"
 #include "vision/resize.h"
 
 namespace limn {
@@ -164,7 +165,7 @@ Tensor attribution_map(const Tensor& canvas, const Tensor& mass) {
   const Tensor colours = at::einsum("ihw,ic->chw", {mass, style_colours(mass.size(0))}).unsqueeze(0);
   const Tensor large = at::upsample_bilinear2d(colours, {canvas.size(1), canvas.size(2)}, /*align_corners=*/false)[0];
   const Tensor grey = canvas.to(at::kFloat).mean(at::IntArrayRef{0}, /*keepdim=*/true).div_(255);  // [1 H W]
-  return (large * (0.25 + 0.75 * grey)).mul(255).round().clamp(0, 255).to(at::kByte).permute({1, 2, 0}).contiguous();
+  return to_bytes(large * (0.25 + 0.75 * grey)).permute({1, 2, 0}).contiguous();
 }
 
 /// A sheet: styles above, contents on the left, every content in every style alone.

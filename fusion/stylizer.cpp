@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/ops.h"
+#include "vision/image.h"
 #include "vision/recolour.h"
 
 namespace limn {
@@ -71,11 +72,11 @@ Tensor blended(const Tensor& painted, const Tensor& canvas, const Tensor& free, 
   const std::int64_t rows = painted.size(2), W = canvas.size(2);
   const Tensor made = painted.narrow(3, 0, W).to(at::kCPU, at::kFloat).nan_to_num();
   const bool plain = options.colour == StyleColour::style && !free.defined();
-  if (plain) return made[0].clamp(0, 1).mul_(255).round_().to(at::kByte);
+  if (plain) return to_bytes(made[0]);
   const Tensor original = canvas.narrow(1, first, rows).to(at::kFloat).div_(255).unsqueeze(0);
   Tensor result = coloured(made, original, options.colour);
   if (free.defined()) result = original + (result - original) * free.narrow(0, first, rows);
-  return result[0].clamp(0, 1).mul_(255).round_().to(at::kByte);
+  return to_bytes(result[0]);
 }
 
 }  // namespace

@@ -75,6 +75,8 @@ Image read_image(const std::filesystem::path& path, const DecodeOptions& options
   return decode({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, path.string(), options);
 }
 
+Tensor to_bytes(const Tensor& values) { return values.clamp(0, 1).mul_(255).round_().to(at::kByte); }
+
 void write_image(const std::filesystem::path& path, const Tensor& pixels) {
   const auto [H, W, C] = dims<3>(pixels, "write_image: pixels [H W 3]");
   if (pixels.scalar_type() != at::kByte || C != 3 || H < 1 || W < 1)

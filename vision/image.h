@@ -23,6 +23,9 @@ struct DecodeOptions {
   std::int64_t max_pixels = 178'956'970;  ///< larger pictures are refused from their header, as in Pillow
 };
 
+/// Values in 0..1 as bytes; what lies outside is clipped. float [..] -> uint8 [..]
+Tensor to_bytes(const Tensor& values);
+
 /// Decodes JPEG, PNG, GIF, TIFF, WebP, BMP, PNM, JPEG 2000, Sun raster and Radiance files, told by their content; of
 /// several frames the first. The result is what Pillow gives: ImageOps.exif_transpose, then convert("RGB"): alpha
 /// dropped, palettes looked up, 16-bit grey clipped at 255, CMYK multiplied out.

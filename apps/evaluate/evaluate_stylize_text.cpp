@@ -14,6 +14,7 @@
 #include "core/ops.h"
 #include "fusion/model.h"
 #include "vision/drawing.h"
+#include "vision/image.h"
 
 namespace limn {
 
@@ -179,8 +180,7 @@ int evaluate_stylize_text(const EvaluateStylizeTextOptions& o, std::ostream& out
     throw UsageError("evaluate stylize-text: " + judge.folder.string() + " embeds not both pictures and texts");
   const StyleVocabulary vocabulary = o.words.empty() ? StyleVocabulary{} : read_style_vocabulary(o.words, {});
   std::vector<Tensor> contents;
-  for (const fs::path& file : o.contents)
-    contents.push_back(middle_square(file, o.side).mul(255).round().to(at::kByte));
+  for (const fs::path& file : o.contents) contents.push_back(to_bytes(middle_square(file, o.side)));
 
   std::vector<Judged> results;
   Json json = Json::array();

@@ -33,8 +33,6 @@ std::string mark_of(const StyledTraining& wish, const std::vector<CaptionRecord>
   return mark.str();
 }
 
-Tensor to_bytes(const Tensor& picture) { return picture.mul(255).round().to(at::kByte); }
-
 /// A photo in a style. @param style  uint8 [3 H W]. @return uint8 [3 H W]
 Tensor painted(const Stylizer& painter, const std::vector<CaptionRecord>& photos, const Tensor& style,
                std::mt19937_64& random) {
