@@ -3,6 +3,7 @@
 #include "core/files.h"
 #include "core/safetensors.h"
 #include "fusion/house.h"
+#include "tests/places.h"
 
 namespace limn {
 
@@ -42,8 +43,7 @@ inline void write_small_house(const std::filesystem::path& folder) {
                  "resample": 3, "do_rescale": true, "rescale_factor": 0.00392156862745098, "do_normalize": true,
                  "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]})");
   write_file(folder / "config.json", house_config_json(c).dump(1));
-  std::filesystem::copy_file(std::filesystem::path(LIMN_SOURCE_DIR) / "models/limn-small/tokenizer.model",
-                             folder / "tokenizer.model");
+  std::filesystem::copy_file(source_folder() / "models/limn-small/tokenizer.model", folder / "tokenizer.model");
 }
 
 }  // namespace limn

@@ -16,6 +16,7 @@
 #include "core/json.h"
 #include "tests/apps/process.h"
 #include "tests/catch.h"
+#include "tests/places.h"
 #include "tests/temporary.h"
 
 // The program as users start it: exit codes, streams, signals.
@@ -25,14 +26,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-fs::path fixtures() {
-  const char* variable = std::getenv("LIMN_FIXTURES");
-  return variable ? fs::path(variable) : fs::path(LIMN_SOURCE_DIR) / ".." / "shared" / "fixtures";
-}
-
 /// A small captioning model with random weights; the tests that need one say so where it is absent.
 bool have_model(fs::path& model) {
-  model = fixtures() / "blip-caption";
+  model = fixtures_folder() / "blip-caption";
   if (fs::exists(model / "config.json")) return true;
   std::cerr << "SKIPPED: " << model << " is absent; set LIMN_FIXTURES to run the program on a model\n";
   return false;
@@ -137,7 +133,7 @@ TEST_CASE("results that cannot be written", "[cli]") {
 }
 
 TEST_CASE("sampled captions do not depend on the batch", "[cli]") {
-  const std::string photos = (fs::path(LIMN_SOURCE_DIR) / "photos").string();
+  const std::string photos = (source_folder() / "photos").string();
   const auto sampled = [&](const char* batch, const char* seed) {
     return limn_run({"caption", photos, "--sample", "--seed", seed, "--batch", batch, "--json"});
   };
@@ -168,7 +164,7 @@ TEST_CASE("Ctrl-C ends after what is done", "[cli]") {
     const int notes = open(err.c_str(), O_WRONLY | O_CREAT, 0666);
     dup2(notes, STDERR_FILENO);
     signal(SIGINT, SIG_DFL);
-    execl(LIMN_PROGRAM, "limn", "caption", "-b", "4", "--json", "-o", out.c_str(), "-m", model.c_str(),
+    execl(limn_program().c_str(), "limn", "caption", "-b", "4", "--json", "-o", out.c_str(), "-m", model.c_str(),
           folder.path.c_str(), nullptr);
     _exit(127);
   }

@@ -12,6 +12,7 @@
 #include "apps/index_plan.h"
 #include "tests/apps/colour_world.h"
 #include "tests/catch.h"
+#include "tests/places.h"
 #include "tests/tar.h"
 #include "vision/taken.h"
 
@@ -297,9 +298,7 @@ TEST_CASE("the time that a photo was taken", "[vision]") {
 }
 
 TEST_CASE("killed while it writes, an index opens, and goes on", "[apps][index][process]") {
-  const char* variable = std::getenv("LIMN_FIXTURES");
-  const fs::path model =
-      (variable ? fs::path(variable) : fs::path(LIMN_SOURCE_DIR) / "../shared/fixtures") / "clip-gelu";
+  const fs::path model = fixtures_folder() / "clip-gelu";
   if (!fs::exists(model / "config.json")) {
     std::cerr << "SKIPPED: " << model << " is absent; set LIMN_FIXTURES to kill limn index\n";
     return;
@@ -314,7 +313,7 @@ TEST_CASE("killed while it writes, an index opens, and goes on", "[apps][index][
     const pid_t child = fork();
     if (child == 0) {
       const std::string command =
-          "exec '" LIMN_PROGRAM "' index photos -o x.idx -b 1 -m '" + model.string() + "' --json >out 2>&1";
+          "exec '" + limn_program() + "' index photos -o x.idx -b 1 -m '" + model.string() + "' --json >out 2>&1";
       if (chdir(folder.path.c_str()) == 0) execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
       _exit(99);
     }

@@ -13,6 +13,7 @@
 #include "tests/apps/process.h"
 #include "tests/catch.h"
 #include "tests/goldens/runner.h"
+#include "tests/places.h"
 
 // match, classify, ask, embed and their evaluations, as users start them, against the golden folders' answers.
 using namespace limn;
@@ -22,7 +23,7 @@ namespace {
 
 // A golden folder, or nothing, which is told.
 bool have(const std::string& name, fs::path& folder) {
-  folder = golden::fixtures_folder() / name;
+  folder = fixtures_folder() / name;
   if (fs::exists(folder / "golden.json")) return true;
   std::cerr << "SKIPPED: " << folder << " is absent; set LIMN_FIXTURES\n";
   return false;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/files.h"
+#include "tests/places.h"
 #include "tests/temporary.h"
 
 // The program as users start it.
@@ -35,7 +36,7 @@ inline Ran shell(const std::string& command, const TemporaryFolder& folder) {
 }
 
 inline std::string limn_command(const std::vector<std::string>& words) {
-  std::string command = "OMP_WAIT_POLICY=PASSIVE " + quoted(LIMN_PROGRAM);
+  std::string command = "OMP_WAIT_POLICY=PASSIVE " + quoted(limn_program());
   for (const std::string& word : words) command.append(" ").append(quoted(word));
   return command;
 }

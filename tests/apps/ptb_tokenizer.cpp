@@ -8,6 +8,7 @@
 #include "core/json.h"
 #include "tests/catch.h"
 #include "tests/goldens/runner.h"
+#include "tests/places.h"
 
 using namespace limn;
 
@@ -69,7 +70,7 @@ TEST_CASE("PTB tokens: long strings without a gap", "[ptb]") {
 
 TEST_CASE("PTB tokens: irregular captions and strange strings as the reference has them", "[ptb]") {
   for (const char* name : {"ptb-irregular.jsonl.gz", "ptb-strange.jsonl.gz"}) {
-    const auto path = golden::fixtures_folder() / "caption-metrics" / name;
+    const auto path = fixtures_folder() / "caption-metrics" / name;
     if (!std::filesystem::exists(path)) {
       std::cout << "SKIPPED: PTB tokens: " << path.string() << " is not there\n";
       continue;

@@ -7,6 +7,7 @@
 #include "core/safetensors.h"
 #include "fusion/model.h"
 #include "tests/catch.h"
+#include "tests/places.h"
 #include "tests/small_house.h"
 #include "tests/small_stylizer.h"
 #include "tests/temporary.h"
@@ -17,7 +18,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const fs::path kWords = fs::path(LIMN_SOURCE_DIR) / "recipes/style-words.txt";
+const fs::path kWords = source_folder() / "recipes/style-words.txt";
 
 }  // namespace
 

@@ -10,6 +10,7 @@
 #include "fusion/model.h"
 #include "tests/apps/stylize_world.h"
 #include "tests/catch.h"
+#include "tests/places.h"
 #include "tests/small_stylizer.h"
 #include "vision/image.h"
 #include "vision/resize.h"
@@ -94,8 +95,8 @@ TEST_CASE("stylize: memory is a number and a unit", "[stylize]") {
   Stylizer painter;
   painter.room = {.pixel = 16, .strip_pixel = 400, .halo = 48};
   CHECK(strip_within(0, painter, 1024, 1024) == PaintOptions{}.strip);
-  CHECK(strip_within(0, painter, 4096, 4096) == 128 * 4096);
-  CHECK(strip_within(64e9, painter, 4096, 4096) == 128 * 4096);
+  CHECK(strip_within(0, painter, 4096, 4096) == std::int64_t{128} * 4096);
+  CHECK(strip_within(64e9, painter, 4096, 4096) == std::int64_t{128} * 4096);
   CHECK_THROWS_WITH(strip_within(1e6, painter, 4096, 4096), ContainsSubstring("for 4096 x 4096 pixels"));
   CHECK_THROWS_WITH(strip_within(1e9, {}, 64, 64), ContainsSubstring("paints every canvas as a whole"));
 }
@@ -157,7 +158,7 @@ TEST_CASE("stylize: wishes that cannot be met are said in one sentence", "[styli
 }
 
 TEST_CASE("stylize: the bundled stylizer keeps its promises on photos", "[stylize]") {
-  const fs::path root = LIMN_SOURCE_DIR;
+  const fs::path root = source_folder();
   const Model model = open_model(root / "models" / kDefaultStylizer);
   CHECK(model.parameters < 2'000'000);
   CHECK(fs::file_size(root / "models" / kDefaultStylizer / "model.safetensors") < 6'000'000);

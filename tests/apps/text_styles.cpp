@@ -10,6 +10,7 @@
 #include "fusion/model.h"
 #include "tests/apps/stylize_world.h"
 #include "tests/catch.h"
+#include "tests/places.h"
 #include "tests/small_house.h"
 #include "tests/small_stylizer.h"
 #include "vision/image.h"
@@ -101,7 +102,7 @@ TEST_CASE("evaluate stylize-text: every text of every group is judged", "[styliz
   options.common.model = world.command.common.model;
   options.texts = world.folder / "texts.txt";
   options.sheet = world.folder / "sheet.png";
-  options.words = std::filesystem::path(LIMN_SOURCE_DIR) / "recipes/style-words.txt";
+  options.words = source_folder() / "recipes/style-words.txt";
   options.json = true;
   REQUIRE(evaluate_stylize_text(options, world.out, world.notes) == exit_done);
   const Json told = Json::parse(world.out.str(), "told");

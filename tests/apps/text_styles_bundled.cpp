@@ -3,6 +3,7 @@
 #include "fusion/model.h"
 #include "fusion/style_words.h"
 #include "tests/catch.h"
+#include "tests/places.h"
 #include "vision/image.h"
 #include "vision/resize.h"
 
@@ -12,7 +13,7 @@ TEST_CASE(
     "styles in words: the bundled stylizer paints in the colours that "
     "are named",
     "[stylize]") {
-  const std::filesystem::path models = std::filesystem::path(LIMN_SOURCE_DIR) / "models";
+  const std::filesystem::path models = source_folder() / "models";
   const Model model = open_model(models / kDefaultStylizer);
   REQUIRE(model.stylizer->words.has_value());
   const Model encoder = open_model(models / model.stylizer->words->encoder);

@@ -18,6 +18,7 @@
 #include "core/safetensors.h"
 #include "fusion/model.h"
 #include "tests/catch.h"
+#include "tests/places.h"
 #include "tests/small_feature_net.h"
 #include "tests/small_house.h"
 #include "tests/temporary.h"
@@ -60,7 +61,7 @@ void kill_when_written(const fs::path& config, const fs::path& file) {
   REQUIRE(child >= 0);
   if (child == 0) {
     if (!std::freopen("/dev/null", "w", stderr)) _exit(126);
-    execl(LIMN_PROGRAM, "limn", "train", config.c_str(), "--threads", "1", nullptr);
+    execl(limn_program().c_str(), "limn", "train", config.c_str(), "--threads", "1", nullptr);
     _exit(127);
   }
   for (int i = 0; i < 6000 && !fs::exists(file); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));

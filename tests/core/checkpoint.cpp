@@ -3,13 +3,14 @@
 #include "core/safetensors.h"
 #include "tests/catch.h"
 #include "tests/damage.h"
+#include "tests/places.h"
 
 using namespace limn;
 namespace fs = std::filesystem;
 
 namespace {
 
-const fs::path kData = LIMN_SOURCE_DIR "/tests/core/data";
+const fs::path kData = source_folder() / "tests/core/data";
 
 std::string refusal(const fs::path& folder) {
   try {

@@ -2,6 +2,7 @@
 
 #include "tests/catch.h"
 #include "tests/damage.h"
+#include "tests/places.h"
 
 using namespace limn;
 
@@ -69,7 +70,7 @@ TEST_CASE("safetensors: the bytes depend on names and values only, and are the r
   write_safetensors(folder / "2", {{"b", b}, {"a", a.clone()}});
   CHECK(read_file(folder / "1") == read_file(folder / "2"));
   // The reference library wrote values.safetensors; its tensors, written again, give its bytes.
-  const std::filesystem::path reference = LIMN_SOURCE_DIR "/tests/core/data/values.safetensors";
+  const std::filesystem::path reference = source_folder() / "tests/core/data/values.safetensors";
   std::vector<std::pair<std::string, Tensor>> tensors;
   for (const auto& [name, stored] : read_safetensors(reference)) tensors.emplace_back(name, stored.load());
   write_safetensors(folder / "3", tensors);

@@ -5,13 +5,14 @@
 #include "core/safetensors.h"
 #include "tests/catch.h"
 #include "tests/damage.h"
+#include "tests/places.h"
 
 using namespace limn;
 using namespace std::string_literals;
 
 namespace {
 
-const std::filesystem::path kData = LIMN_SOURCE_DIR "/tests/core/data";
+const std::filesystem::path kData = source_folder() / "tests/core/data";
 
 std::string refusal(const std::filesystem::path& file) {
   try {

@@ -1,11 +1,11 @@
 #include "fusion/captioner.h"
 
-#include <cstdlib>
 #include <iostream>
 
 #include "core/ops.h"
 #include "fusion/model.h"
 #include "tests/catch.h"
+#include "tests/places.h"
 
 // A batch says of each picture what the picture alone is told: ids equal, log-probabilities up to rounding.
 
@@ -17,7 +17,7 @@ namespace {
 /// Sixteen pictures that have little in common: twelve photos, and noise, a gradient, a single pixel, a wide strip.
 std::vector<Image> mixed_pictures() {
   std::vector<fs::path> photos;
-  for (const auto& entry : fs::directory_iterator(fs::path(LIMN_SOURCE_DIR) / "photos"))
+  for (const auto& entry : fs::directory_iterator(source_folder() / "photos"))
     if (entry.path().extension() == ".jpg") photos.push_back(entry.path());
   std::sort(photos.begin(), photos.end());
   std::vector<Image> pictures;
@@ -69,13 +69,11 @@ void check_searches(const Captioner& captioner) {
 }  // namespace
 
 TEST_CASE("a batch of mixed pictures is captioned as each alone: the bundled model", "[captioner]") {
-  check_searches(*open_model(fs::path(LIMN_SOURCE_DIR) / "models" / "limn-small").captioner);
+  check_searches(*open_model(source_folder() / "models" / "limn-small").captioner);
 }
 
 TEST_CASE("a batch of mixed pictures is captioned as each alone: BLIP", "[captioner]") {
-  const char* variable = std::getenv("LIMN_FIXTURES");
-  const fs::path folder =
-      (variable ? fs::path(variable) : fs::path(LIMN_SOURCE_DIR) / ".." / "shared" / "fixtures") / "blip-caption";
+  const fs::path folder = fixtures_folder() / "blip-caption";
   if (!fs::exists(folder / "config.json")) {
     std::cerr << "SKIPPED: " << folder << " is absent; set LIMN_FIXTURES to try a BLIP model\n";
     return;

@@ -5,6 +5,7 @@
 #include "fusion/model.h"
 #include "tests/catch.h"
 #include "tests/goldens/runner.h"
+#include "tests/places.h"
 
 // Properties that every family has, on the models of the golden folders: a new folder is tested without new code.
 using namespace limn;
@@ -22,7 +23,7 @@ bool has_weights(const golden::Folder& folder) {
 // Every golden folder that a family opens; `use` gets the model and some of its folder's pictures.
 std::size_t each_model(const std::function<void(const Model&, const std::vector<fs::path>& pictures)>& use) {
   std::size_t seen = 0;
-  for (const fs::path& path : golden::find_goldens(golden::fixtures_folder())) {
+  for (const fs::path& path : golden::find_goldens(fixtures_folder())) {
     golden::Folder folder(path);
     const fs::path model = folder.model_folder();
     if (!has_weights(folder) || !fs::is_directory(model) || !find_family(model).family) continue;

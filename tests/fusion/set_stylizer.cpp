@@ -9,6 +9,7 @@
 #include "fusion/model.h"
 #include "tests/catch.h"
 #include "tests/goldens/runner.h"
+#include "tests/places.h"
 #include "tests/temporary.h"
 
 using namespace limn;
@@ -193,7 +194,7 @@ TEST_CASE("strips are the whole: reading, painting, shares and masks", "[stylize
 }
 
 TEST_CASE("a house stylizer that begins as MicroAST paints as MicroAST", "[stylize]") {
-  const std::filesystem::path published = golden::fixtures_folder() / ".." / "weights" / "microast";
+  const std::filesystem::path published = fixtures_folder() / ".." / "weights" / "microast";
   if (!std::filesystem::exists(published)) {
     std::cerr << "SKIPPED: " << published << " is absent; set LIMN_FIXTURES beside it to try a real stylizer\n";
     return;

@@ -5,6 +5,7 @@
 #include "fusion/model.h"
 #include "tests/catch.h"
 #include "tests/goldens/runner.h"
+#include "tests/places.h"
 #include "tests/temporary.h"
 
 using namespace limn;
@@ -17,7 +18,7 @@ using Tensors = std::map<std::string, Tensor>;
 // Folders of goldens whose weights a family opens.
 std::vector<fs::path> model_folders() {
   std::vector<fs::path> folders;
-  for (const auto& root : {golden::fixtures_folder(), fs::path(LIMN_SOURCE_DIR "/tests/goldens")}) {
+  for (const auto& root : {fixtures_folder(), source_folder() / "tests/goldens"}) {
     if (!fs::is_directory(root)) continue;
     for (const auto& folder : golden::find_goldens(root)) {
       if (!fs::exists(folder / "config.json") || !find_family(Json::read(folder / "config.json"))) continue;

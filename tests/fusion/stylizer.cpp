@@ -6,6 +6,7 @@
 #include "fusion/model.h"
 #include "tests/catch.h"
 #include "tests/goldens/runner.h"
+#include "tests/places.h"
 
 using namespace limn;
 namespace fs = std::filesystem;
@@ -106,7 +107,7 @@ TEST_CASE("what cannot be stylized is said", "[stylize]") {
 }
 
 TEST_CASE("MicroAST: one style is its mixture with itself; pixels, black and white are painted", "[stylize]") {
-  const fs::path folder = golden::fixtures_folder() / ".." / "weights" / "microast";
+  const fs::path folder = fixtures_folder() / ".." / "weights" / "microast";
   if (!fs::exists(folder)) {
     std::cerr << "SKIPPED: " << folder << " is absent; set LIMN_FIXTURES beside it to try a real stylizer\n";
     return;

@@ -4,6 +4,7 @@
 #include "core/ops.h"
 #include "fusion/model.h"
 #include "tests/catch.h"
+#include "tests/places.h"
 #include "vision/image.h"
 #include "vision/resize.h"
 
@@ -12,7 +13,7 @@ using namespace limn;
 namespace {
 
 Tensor read(const char* name, std::int64_t H, std::int64_t W) {
-  const Tensor pixels = read_image(std::filesystem::path(LIMN_SOURCE_DIR) / name).pixels;
+  const Tensor pixels = read_image(source_folder() / name).pixels;
   return resize(pixels, H, W).permute({2, 0, 1}).contiguous();
 }
 
@@ -37,7 +38,7 @@ TEST_CASE("periodic part: borders meet, the rest stays", "[tile]") {
 }
 
 TEST_CASE("a tile goes on across its borders", "[tile]") {
-  const Model model = open_model(std::filesystem::path(LIMN_SOURCE_DIR) / "models/limn-stylizer");
+  const Model model = open_model(source_folder() / "models/limn-stylizer");
   const Tensor photo = read("photos/kitchen.jpg", 200, 264),
                style = read("paintings/van-gogh-starry-night.jpg", 160, 200);
   const Stylized plain = stylize(*model.stylizer, photo, {{style}}),

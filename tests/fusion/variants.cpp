@@ -6,6 +6,7 @@
 #include "fusion/model.h"
 #include "tests/catch.h"
 #include "tests/goldens/runner.h"
+#include "tests/places.h"
 #include "tests/temporary.h"
 
 // The same model written in another of the spellings that its family knows must give the same answers.
@@ -24,7 +25,7 @@ struct Variant {
 
   // Nothing to copy where the fixtures are absent, which is told.
   bool copy(const std::string& name, const std::string& weights_file) {
-    const fs::path source = golden::fixtures_folder() / name;
+    const fs::path source = fixtures_folder() / name;
     if (!fs::exists(source / weights_file)) {
       std::cerr << "SKIPPED: " << source << " is absent; set LIMN_FIXTURES\n";
       return false;

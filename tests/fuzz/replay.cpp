@@ -4,12 +4,13 @@
 #include "core/files.h"
 #include "tests/catch.h"
 #include "tests/fuzz/targets.h"
+#include "tests/places.h"
 
 using namespace limn;
 namespace fs = std::filesystem;
 
 TEST_CASE("fuzz: every seed, and every input that once crashed, is read or refused", "[fuzz]") {
-  const fs::path corpus = LIMN_SOURCE_DIR "/tests/fuzz/corpus";
+  const fs::path corpus = source_folder() / "tests/fuzz/corpus";
   for (const fuzz::Target& target : fuzz::targets()) {
     std::vector<fs::path> files;
     for (const auto& entry : fs::directory_iterator(corpus / target.name)) files.push_back(entry.path());

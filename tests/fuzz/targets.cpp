@@ -14,6 +14,7 @@
 #include "core/torch_tensors.h"
 #include "fusion/model.h"
 #include "fusion/normalise.h"
+#include "tests/places.h"
 #include "tests/temporary.h"
 #include "text/tokenizer.h"
 #include "vision/image.h"
@@ -145,7 +146,7 @@ void tokenizer_files(std::string_view bytes) {
 const std::vector<Tokenizer>& tokenizers() {
   static const std::vector<Tokenizer> all = [] {
     std::vector<Tokenizer> opened;
-    for (const auto& seed : fs::directory_iterator(LIMN_SOURCE_DIR "/tests/fuzz/corpus/tokenizer_files")) {
+    for (const auto& seed : fs::directory_iterator(source_folder() / "tests/fuzz/corpus/tokenizer_files")) {
       const std::string bytes = read_file(seed.path());
       write_folder(scratch() / "seed", bytes);
       attempt([&] { opened.push_back(open_tokenizer(scratch() / "seed")); });

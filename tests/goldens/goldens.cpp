@@ -3,6 +3,7 @@
 
 #include "tests/catch.h"
 #include "tests/goldens/runner.h"
+#include "tests/places.h"
 
 using namespace limn;
 
@@ -24,13 +25,13 @@ std::size_t run_all(const std::filesystem::path& root) {
 }  // namespace
 
 TEST_CASE("every golden folder gives the reference's answers", "[goldens]") {
-  const auto fixtures = golden::fixtures_folder();
+  const auto fixtures = fixtures_folder();
   if (!std::filesystem::is_directory(fixtures)) {
     const char* given = std::getenv("LIMN_FIXTURES");
     if (given && *given) FAIL("LIMN_FIXTURES: " << fixtures << ": is no folder");
     std::cout << "SKIP  no fixtures at " << fixtures << ": set LIMN_FIXTURES" << std::endl;
   }
-  const std::size_t run = run_all(fixtures) + run_all(std::filesystem::path(LIMN_SOURCE_DIR) / "tests" / "goldens");
+  const std::size_t run = run_all(fixtures) + run_all(source_folder() / "tests" / "goldens");
   std::cout << run << " cases of goldens ran" << std::endl;
   if (run == 0) FAIL("no golden ran");
 }

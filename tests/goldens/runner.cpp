@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <limits>
 #include <sstream>
 
@@ -209,12 +208,6 @@ std::vector<std::filesystem::path> find_goldens(const std::filesystem::path& roo
       found.push_back(entry.path().parent_path());
   std::sort(found.begin(), found.end());
   return found;
-}
-
-std::filesystem::path fixtures_folder() {
-  const char* given = std::getenv("LIMN_FIXTURES");
-  return given && *given ? std::filesystem::path(given)
-                         : std::filesystem::path(LIMN_SOURCE_DIR).parent_path() / "shared" / "fixtures";
 }
 
 }  // namespace limn::golden

@@ -114,7 +114,4 @@ Outcome run_folder(const std::filesystem::path& path, const std::string& label, 
 /// Every folder at or below `root` that has a golden.json, sorted.
 std::vector<std::filesystem::path> find_goldens(const std::filesystem::path& root);
 
-/// The folder of fixtures: LIMN_FIXTURES, else ../shared/fixtures beside the sources.
-std::filesystem::path fixtures_folder();
-
 }  // namespace limn::golden

@@ -6,6 +6,7 @@
 #include "core/ops.h"
 #include "tests/catch.h"
 #include "tests/goldens/runner.h"
+#include "tests/places.h"
 #include "vision/image.h"
 
 using namespace limn;
@@ -13,7 +14,7 @@ using namespace limn;
 // Odd and hostile files beside the fixtures: manifest.tsv says of each what Pillow said, and ok or error.
 // Files that Pillow reads may be read here, too, where the manifest expects an error of OpenCV's (GIF, few bits).
 TEST_CASE("odd pictures: what must be read is read, what cannot be is an error", "[vision][image][odd]") {
-  const auto folder = golden::fixtures_folder().parent_path() / "data" / "odd-images";
+  const auto folder = fixtures_folder().parent_path() / "data" / "odd-images";
   std::ifstream manifest(folder / "manifest.tsv");
   if (!manifest) {
     std::cout << "SKIP  odd pictures: no " << (folder / "manifest.tsv") << std::endl;

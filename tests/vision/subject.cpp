@@ -2,6 +2,7 @@
 
 #include "core/ops.h"
 #include "tests/catch.h"
+#include "tests/places.h"
 #include "vision/image.h"
 
 using namespace limn;
@@ -9,7 +10,7 @@ using namespace limn;
 namespace {
 
 Subject subject_of(const std::string& photo) {
-  const Tensor pixels = read_image(std::string(LIMN_SOURCE_DIR "/photos/") + photo).pixels;
+  const Tensor pixels = read_image(source_folder() / "photos" / photo).pixels;
   return find_subject(pixels.permute({2, 0, 1}));
 }
 

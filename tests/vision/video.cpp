@@ -50,7 +50,7 @@ TEST_CASE("clips: one sentence for what is none", "[video]") {
   std::ofstream(folder / "text.mp4") << "these are words and no clip";
   std::ofstream(folder / "empty.avi");
   for (const char* name : {"text.mp4", "empty.avi"})
-    CHECK_THROWS_WITH(Clip(folder / name),
+    CHECK_THROWS_WITH(Clip(folder / name).about(),
                       ContainsSubstring(std::string(name) + ": clip: no frame of it can be decoded"));
   CHECK_THROWS_WITH(Clip(folder / "nothing.mp4"), ContainsSubstring("nothing.mp4: No such file or directory"));
   CHECK_THROWS_WITH(Clip(97), "camera:97: no picture comes from there; is there such a camera?");
