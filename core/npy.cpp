@@ -1,7 +1,7 @@
 #include "core/npy.h"
 
+#include <algorithm>
 #include <array>
-#include <cstring>
 #include <regex>
 #include <sstream>
 
@@ -57,7 +57,7 @@ Tensor read_npy(const std::filesystem::path& file) {
   const std::size_t got = bytes.size() - before - length;
   if (got != expected) fail("has " + std::to_string(got) + " bytes of numbers, expected " + std::to_string(expected));
   Tensor stored = at::empty(shape, type);
-  std::memcpy(stored.mutable_data_ptr(), bytes.data() + before + length, got);
+  std::copy_n(bytes.data() + before + length, got, static_cast<char*>(stored.mutable_data_ptr()));
   return stored.to(at::kFloat);
 }
 
