@@ -16,7 +16,8 @@ TEST_CASE("train configuration: every fault is named with file and line", "[trai
   const std::string good = "[data]\ntrain = \".\" # été\n[model]\ntokenizer = '.'\nstem_weights = \"\"\"\n.\"\"\"\n";
   says(good + "[train]\nout = \"é\\\"\"\nsteps = 3\n", "[train] batch: is missing");
   says(good + "[train]\nout = \"é\"\nsteps = 3\nbatch = 2\nbutch = 2\n", "[train] butch: unknown key (line 11)");
-  says(good + "étape = 3\n", "line 7: a letter outside ASCII, expected it in quotes");
+  says(good + "étape = 3\n",
+       "line 7: Error while parsing root table: expected keys, tables, whitespace or comments, saw 'é'");
   says("[data]\ntrain = 3\n", "[data] train: expected a path in quotes");
   says("[data]\ntrain = \".\"\n[model]\nheads = 3\n", "[model] heads: do not divide dim");
   says("[data]\ntrain = \"nowhere\"\n", "[data] train: " + (folder / "nowhere").string() + " does not exist");
