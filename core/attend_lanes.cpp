@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 
+#include <array>
 #include <cmath>
 
 #include "core/ops.h"
@@ -102,41 +103,77 @@ Gather gather_for(at::ScalarType type) {
   return type == at::kFloat ? gather<float> : type == at::kBFloat16 ? gather<at::BFloat16> : gather<at::Half>;
 }
 
+// [R A T K], the last dimension contiguous.
+struct Queries {
+  const void* data;
+  at::ScalarType type;
+  std::array<std::int64_t, 3> strides;
+};
+
 // The whole product, cut into one piece of work per head of a source and range of its queries.
 struct Work {
-  const Tensor &q, &k, &v;
-  Tensor result;  // float [P group T A K]
+  Queries q;
+  const Tensor &k, &v;
+  float* result;  // [P group T A K]
   Kernels kernels;
   std::int64_t tokens, heads, size, sources, group;
 
   std::int64_t queries() const { return group * tokens; }
+  bool many() const { return queries() > kFewQueries; }
 
   const void* query(std::int64_t p, std::int64_t a, std::int64_t row) const {
-    return static_cast<const char*>(q.const_data_ptr()) +
-           ((p * group + row / tokens) * q.stride(0) + a * q.stride(1) + row % tokens * q.stride(2)) * q.element_size();
+    const std::int64_t place =
+        (p * group + row / tokens) * q.strides[0] + a * q.strides[1] + row % tokens * q.strides[2];
+    return static_cast<const char*>(q.data) + place * static_cast<std::int64_t>(at::elementSize(q.type));
   }
 
   // Rows begin..end of head a of source p.
   void run(std::int64_t p, std::int64_t a, std::int64_t begin, std::int64_t end, const Scratch& t) const {
-    const bool many = queries() > kFewQueries;
     const auto at = [&](const Tensor& x) {
       return static_cast<const char*>(x.const_data_ptr()) + (p * x.stride(0) + a * x.stride(1)) * x.element_size();
     };
     const Head head{at(k), at(v), k.stride(2), v.stride(2), sources, size};
-    if (many) kernels.lay_out(head, t);
-    const Gather row_of = gather_for(q.scalar_type());
+    if (many()) kernels.lay_out(head, t);
+    const Gather row_of = gather_for(q.type);
     const auto factor = static_cast<float>(1.0 / std::sqrt(static_cast<double>(size)));
-    const std::int64_t most = many ? kernels.many_rows : kernels.few_rows;
+    const std::int64_t most = many() ? kernels.many_rows : kernels.few_rows;
     for (std::int64_t row = begin; row < end; row += most) {
       const std::int64_t rows = std::min(most, end - row);
       for (std::int64_t i = 0; i < rows; ++i) row_of(query(p, a, row + i), size, factor, t.q + i * size);
-      (many ? kernels.many : kernels.few)(head, rows, t);
+      (many() ? kernels.many : kernels.few)(head, rows, t);
       for (std::int64_t i = 0; i < rows; ++i)
-        std::copy_n(t.out + i * t.stride, size,
-                    result.data_ptr<float>() + ((p * queries() + row + i) * heads + a) * size);
+        std::copy_n(t.out + i * t.stride, size, result + ((p * queries() + row + i) * heads + a) * size);
     }
   }
+
+  void run_all() const;
 };
+
+void Work::run_all() const {
+  const std::int64_t P = k.size(0), pairs = P * heads, room = (sources + 15) / 16 * 16, stride = (size + 15) / 16 * 16,
+                     most = std::max(kernels.few_rows, kernels.many_rows);
+  // Enough pieces for all threads, but few, as each lays out keys and values; a thread is worth waking for a quarter
+  // megabyte of keys and values.
+  const std::int64_t wanted = many() ? (std::int64_t{4} * at::get_num_threads() + pairs - 1) / pairs : 1,
+                     pieces = std::min(wanted, (queries() + most - 1) / most),
+                     rows = ((queries() + pieces - 1) / pieces + most - 1) / most * most,
+                     bytes = sources * size * static_cast<std::int64_t>(k.element_size()),
+                     grain = many() ? 1 : std::max<std::int64_t>(1, (std::int64_t{1} << 17) / bytes);
+  at::parallel_for(0, pairs * pieces, grain, [&](std::int64_t begin, std::int64_t end) {
+    const std::int64_t keys = many() ? size * room : 0, values = many() ? sources * stride : 0;
+    std::vector<float> memory(static_cast<std::size_t>(most * (size + room + stride) + keys + values), 0.0f);
+    Scratch t{.room = room, .stride = stride};
+    t.q = memory.data();
+    t.scores = t.q + most * size;
+    t.out = t.scores + most * room;
+    t.keys = t.out + most * stride;
+    t.values = t.keys + keys;
+    for (std::int64_t i = begin; i < end; ++i) {
+      const std::int64_t pair = i / pieces, first = i % pieces * rows;
+      run(pair / heads, pair % heads, first, std::min(first + rows, queries()), t);
+    }
+  });
+}
 
 }  // namespace
 
@@ -156,31 +193,17 @@ Tensor attend_lanes(const Tensor& q, const Tensor& k, const Tensor& v, Lanes lan
   if (!kernels.few || A2 != A || K2 != K || P == 0 || R % P || v.sizes() != k.sizes() || S == 0)
     throw InputError("attend_lanes: no kernel for q " + shape_text(q.sizes()) + " and k " + shape_text(k.sizes()));
   const Tensor result = at::empty({R, T, A, K}, q.options().dtype(at::kFloat));
-  const Work work{q, k, v, result, kernels, T, A, K, S, R / P};
-  const bool many = work.queries() > kFewQueries;
-  const std::int64_t heads = P * A, room = (S + 15) / 16 * 16, stride = (K + 15) / 16 * 16, size = K, sources = S,
-                     most = std::max(kernels.few_rows, kernels.many_rows), per_source = A;
-  // Enough pieces for all threads, but few, as each lays out keys and values; a thread is worth waking for a quarter
-  // megabyte of keys and values.
-  const std::int64_t wanted = many ? (std::int64_t{4} * at::get_num_threads() + heads - 1) / heads : 1,
-                     pieces = std::min(wanted, (work.queries() + most - 1) / most),
-                     rows = ((work.queries() + pieces - 1) / pieces + most - 1) / most * most,
-                     grain = many ? 1 : std::max<std::int64_t>(1, (std::int64_t{1} << 17) / (S * K * k.element_size()));
-  at::parallel_for(0, heads * pieces, grain, [&](std::int64_t begin, std::int64_t end) {
-    const std::int64_t keys = many ? size * room : 0, values = many ? sources * stride : 0;
-    std::vector<float> memory(static_cast<std::size_t>(most * (size + room + stride) + keys + values), 0.0f);
-    Scratch t{.room = room, .stride = stride};
-    t.q = memory.data();
-    t.scores = t.q + most * size;
-    t.out = t.scores + most * room;
-    t.keys = t.out + most * stride;
-    t.values = t.keys + keys;
-    for (std::int64_t i = begin; i < end; ++i) {
-      const std::int64_t head = i / pieces, first = i % pieces * rows;
-      work.run(head / per_source, head % per_source, first, std::min(first + rows, work.queries()), t);
-    }
-  });
+  const Queries queries{q.const_data_ptr(), q.scalar_type(), {q.stride(0), q.stride(1), q.stride(2)}};
+  Work{queries, k, v, result.data_ptr<float>(), kernels, T, A, K, S, R / P}.run_all();
   return result.transpose(1, 2).to(q.scalar_type());
+}
+
+void attend_lanes(const float* q, std::int64_t stride, std::int64_t rows, const Tensor& k, const Tensor& v, float* out,
+                  Lanes lanes) {
+  const Kernels kernels = kernels_for(k.scalar_type(), lanes);
+  if (!kernels.few) throw InputError("attend_lanes: no kernel for these keys on this processor");
+  const std::int64_t P = k.size(0), A = k.size(1), S = k.size(2), K = k.size(3);
+  Work{{q, at::kFloat, {stride, K, 0}}, k, v, out, kernels, 1, A, K, S, rows / P}.run_all();
 }
 
 }  // namespace limn

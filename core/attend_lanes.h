@@ -18,4 +18,12 @@ bool attend_lanes_apply(const Tensor& q, const Tensor& k, const Tensor& v);
 /// @return [R A T K], in memory [R T A K]
 Tensor attend_lanes(const Tensor& q, const Tensor& k, const Tensor& v, Lanes lanes = widest_lanes());
 
+/// The same for one query a row, from and into memory that is there, for steps so short that making tensors would take
+/// longer.
+/// @param q     row r's [A K] begin at q + r * stride
+/// @param rows  R
+/// @param out   [R A K]
+void attend_lanes(const float* q, std::int64_t stride, std::int64_t rows, const Tensor& k, const Tensor& v, float* out,
+                  Lanes lanes = widest_lanes());
+
 }  // namespace limn

@@ -47,28 +47,31 @@ Tensor attend_plainly(const Tensor& q, const Tensor& k, const Tensor& v, const T
 
 }  // namespace
 
+void KvCache::make_room(std::int64_t added) {
+  const std::int64_t needed = length + added;
+  if (needed <= k.size(2)) return;
+  const auto grown = [&](const Tensor& old) {
+    Tensor room =
+        at::empty({old.size(0), old.size(1), std::max<std::int64_t>(2 * needed, 32), old.size(3)}, old.options());
+    room.narrow(2, 0, length).copy_(old.narrow(2, 0, length));
+    return room;
+  };
+  k = grown(k);
+  v = grown(v);
+}
+
 std::pair<Tensor, Tensor> KvCache::append(const Tensor& new_k, const Tensor& new_v) {
   const std::int64_t added = new_k.size(2);
-  const std::int64_t needed = length + added;
   if (!k.defined() && !length) {
     k = new_k;  // the first rows need no room beyond themselves: a cross cache stays so
     v = new_v;
     length = added;
     return {k, v};
   }
-  if (needed > k.size(2)) {
-    const auto grown = [&](const Tensor& old) {
-      Tensor room =
-          at::empty({old.size(0), old.size(1), std::max<std::int64_t>(2 * needed, 32), old.size(3)}, old.options());
-      room.narrow(2, 0, length).copy_(old.narrow(2, 0, length));
-      return room;
-    };
-    k = grown(k);
-    v = grown(v);
-  }
+  make_room(added);
   k.narrow(2, length, added).copy_(new_k);
   v.narrow(2, length, added).copy_(new_v);
-  length = needed;
+  length += added;
   return {k.narrow(2, 0, length), v.narrow(2, 0, length)};
 }
 

@@ -10,6 +10,8 @@ struct KvCache {
   Tensor k, v;              // [R A capacity K]
   std::int64_t length = 0;  // rows in use
 
+  /// Allocates so that `added` rows more fit behind those in use.
+  void make_room(std::int64_t added);
   /// Appends [R A T K] and returns what is there now, [R A length K] twice.
   std::pair<Tensor, Tensor> append(const Tensor& new_k, const Tensor& new_v);
   /// The rows in `parents` [R'] take their place: beams that go on. A copy of the used part.

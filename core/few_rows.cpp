@@ -35,8 +35,7 @@ float finished(const Product& p, float sum, std::int64_t out) {
 namespace wide {
 namespace {
 #define LIMN_TARGET LIMN_WIDE
-constexpr int kMostRows = 6, kOuts = 4;      // of 32 registers: 24 sums, 4 weights, 1 value
-constexpr int kThinRows = 3, kThinOuts = 6;  // 18 sums, 6 weights, 1 value: more streams from memory
+constexpr int kMostRows = 6, kOuts = 4;  // of 32 registers: 24 sums, 4 weights, 1 value
 #include "core/exponential.inc"
 // behind what it uses
 #include "core/activation_lanes.inc"
@@ -49,8 +48,7 @@ constexpr int kThinRows = 3, kThinOuts = 6;  // 18 sums, 6 weights, 1 value: mor
 namespace narrow {
 namespace {
 #define LIMN_TARGET LIMN_NARROW
-constexpr int kMostRows = 3, kOuts = 3;      // of 16 registers: 9 sums, 3 weights, 1 value
-constexpr int kThinRows = 2, kThinOuts = 4;  // 8 sums, 4 weights, 1 value: more streams from memory
+constexpr int kMostRows = 3, kOuts = 3;  // of 16 registers: 9 sums, 3 weights, 1 value
 #include "core/exponential.inc"
 // behind what it uses
 #include "core/activation_lanes.inc"
@@ -90,11 +88,16 @@ Kernel kernel_for(at::ScalarType weights, Lanes lanes) {
 
 }  // namespace
 
+bool few_rows_apply(const Tensor& weight) {
+  return weight.is_cpu() && weight.is_contiguous() && kernel_for(weight.scalar_type(), widest_lanes()) &&
+         !(at::GradMode::is_enabled() && weight.requires_grad());
+}
+
 bool few_rows_apply(const Tensor& x, const Tensor& weight) {
-  if (!x.is_cpu() || !weight.is_cpu() || x.scalar_type() != at::kFloat || x.size(-1) == 0) return false;
-  if (at::GradMode::is_enabled() && (x.requires_grad() || weight.requires_grad())) return false;
+  if (!x.is_cpu() || x.scalar_type() != at::kFloat || x.size(-1) == 0) return false;
+  if (at::GradMode::is_enabled() && x.requires_grad()) return false;
   const bool few = x.numel() / x.size(-1) <= kFewRows || weight.scalar_type() == at::kChar;
-  return few && weight.is_contiguous() && kernel_for(weight.scalar_type(), widest_lanes()) != nullptr;
+  return few && few_rows_apply(weight);
 }
 
 Tensor linear_few_rows(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& scale,
@@ -102,22 +105,28 @@ Tensor linear_few_rows(const Tensor& x, const Tensor& weight, const Tensor& bias
   const auto [R, in] = dims<2>(x, "linear_few_rows: x [R in]");
   const Tensor rows = x.contiguous();
   const Tensor y = at::empty({R, weight.size(0)}, x.options());
-  const Product product{rows.data_ptr<float>(),
-                        weight.data_ptr(),
-                        bias.defined() ? bias.data_ptr<float>() : nullptr,
-                        scale.defined() ? scale.data_ptr<float>() : nullptr,
-                        y.data_ptr<float>(),
-                        R,
-                        in,
-                        weight.size(0),
-                        kernel_index(activation)};
+  linear_few_rows(rows.data_ptr<float>(), R, weight, bias, scale, activation, y.data_ptr<float>(), lanes);
+  return y;
+}
+
+void linear_few_rows(const float* x, std::int64_t rows, const Tensor& weight, const Tensor& bias, const Tensor& scale,
+                     std::optional<Activation> activation, float* y, Lanes lanes) {
   const Kernel kernel = kernel_for(weight.scalar_type(), lanes);
   if (!kernel) throw InputError("linear_few_rows: no kernel for these weights on this processor");
+  const Tensor offset = bias.defined() && bias.scalar_type() != at::kFloat ? bias.to(at::kFloat) : bias;
+  const std::int64_t out = weight.size(0), in = weight.size(1);
+  const Product product{x,
+                        weight.const_data_ptr(),
+                        offset.defined() ? offset.const_data_ptr<float>() : nullptr,
+                        scale.defined() ? scale.const_data_ptr<float>() : nullptr,
+                        y,
+                        rows,
+                        in,
+                        out,
+                        kernel_index(activation)};
   // A thread is worth waking for a quarter megabyte of weights.
   const std::int64_t grain = std::max<std::int64_t>(4, (std::int64_t{1} << 18) / (in * weight.element_size()));
-  at::parallel_for(0, weight.size(0), grain,
-                   [&](std::int64_t begin, std::int64_t end) { kernel(product, begin, end); });
-  return y;
+  at::parallel_for(0, out, grain, [&](std::int64_t begin, std::int64_t end) { kernel(product, begin, end); });
 }
 
 }  // namespace limn

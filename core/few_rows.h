@@ -15,6 +15,8 @@ constexpr std::int64_t kFewRows = 32;
 /// contiguous, at most kFewRows rows (any number with int8: nothing else multiplies those), no gradients asked for, and
 /// a processor with AVX2 or AVX-512.
 bool few_rows_apply(const Tensor& x, const Tensor& weight);
+/// The part of it that concerns the weights.
+bool few_rows_apply(const Tensor& weight);
 
 /// y = activate(x Wᵀ (· scale) + b) for few rows, as in decoding: the weights are streamed from memory once for all
 /// rows, so eight rows cost about what one does, and 16-bit or 8-bit weights a half or a quarter. Sums are in float; a
@@ -26,5 +28,12 @@ bool few_rows_apply(const Tensor& x, const Tensor& weight);
 /// @return float [R out]
 Tensor linear_few_rows(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& scale = {},
                        std::optional<Activation> activation = {}, Lanes lanes = widest_lanes());
+
+/// The same from and into memory that is there, for steps so short that making tensors would take longer.
+/// @param x     [rows in], in columns of `weight`
+/// @param bias  [out] of any float type, or undefined
+/// @param y     [rows out]
+void linear_few_rows(const float* x, std::int64_t rows, const Tensor& weight, const Tensor& bias, const Tensor& scale,
+                     std::optional<Activation> activation, float* y, Lanes lanes = widest_lanes());
 
 }  // namespace limn

@@ -76,6 +76,12 @@ Tensor Linear::activated(const Tensor& x, Activation activation) const {
   return few.defined() ? few : activate_in_place((*this)(x), activation);
 }
 
+bool Linear::has_step() const { return weight_ && few_rows_apply(weight_->rows()); }
+
+void Linear::step(const float* x, std::int64_t rows, std::optional<Activation> activation, float* y) const {
+  linear_few_rows(x, rows, weight_->rows(), bias, weight_->scale(), activation, y);
+}
+
 LayerNorm::LayerNorm(const Weights& w, std::int64_t dim, double eps_)
     : weight(w.get("weight", {dim}, Init::ones)), bias(w.get("bias", {dim}, Init::zeros)), eps(eps_) {}
 

@@ -28,6 +28,11 @@ struct Linear {
   Tensor operator()(const Tensor& x) const;  // [... in] -> [... out]
   /// activate((*this)(x)), in one pass where that is possible.
   Tensor activated(const Tensor& x, Activation activation) const;
+  /// True where step() has a kernel and no gradients are asked for.
+  bool has_step() const;
+  /// activate(x Wᵀ + b) for few rows, in float, from and into memory that is there.
+  /// @param x  [rows in]. @param y  [rows width]
+  void step(const float* x, std::int64_t rows, std::optional<Activation> activation, float* y) const;
   /// Holds the weights as int8 rows from now on; before copies are made. Where the processor has no product of bytes,
   /// x stays as it is.
   void quantize(Int8 what);

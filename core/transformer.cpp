@@ -1,5 +1,6 @@
 #include "core/transformer.h"
 
+#include "core/block_step.h"
 #include "core/ops.h"
 
 namespace limn {
@@ -26,6 +27,7 @@ Block::Block(const Weights& w, const BlockConfig& c)
 }
 
 Tensor Block::operator()(const Tensor& x, const BlockCall& call) const {
+  if (block_step_applies(*this, x, call)) return block_step(*this, x, call);
   const auto residual = [&](const Tensor& stream, const LayerNorm& norm, const auto& part) {
     Tensor y = part(config.pre_norm ? norm(stream) : stream);
     if (call.dropout > 0) y = at::dropout(y, call.dropout, true);

@@ -72,7 +72,7 @@ double Bench::floor_rate(Floor floor, const std::string& dtype, double seconds) 
 }
 
 void Bench::measure(const Task& task, const std::function<void()>& work) {
-  if (!wants(task.group, task.name + ", " + task.dtype)) return;
+  if (!wants(task.group, task.name + ", " + task.dtype + ", " + std::to_string(task.batch))) return;
   const at::NoGradGuard no_grad;
   forget_peak_memory();
   work();
