@@ -1,8 +1,52 @@
 #include "core/activation.h"
 
+#include <ATen/Parallel.h>
+
+#include <array>
+
+#include "core/activation_lanes.h"
+#include "core/lanes.h"
 #include "core/ops.h"
 
 namespace limn {
+
+#if defined(__x86_64__)
+
+namespace wide {
+namespace {
+#define LIMN_TARGET LIMN_WIDE
+#include "core/exponential.inc"
+// behind what it uses
+#include "core/activation_lanes.inc"
+#undef LIMN_TARGET
+}  // namespace
+}  // namespace wide
+
+namespace narrow {
+namespace {
+#define LIMN_TARGET LIMN_NARROW
+#include "core/exponential.inc"
+// behind what it uses
+#include "core/activation_lanes.inc"
+#undef LIMN_TARGET
+}  // namespace
+}  // namespace narrow
+
+#endif
+
+namespace {
+
+using Kernel = void (*)(float* y, std::int64_t size);
+
+Kernel kernel_for([[maybe_unused]] std::size_t index) {
+#if defined(__x86_64__)
+  if (widest_lanes() == Lanes::wide) return wide::activate_by(index);
+  if (widest_lanes() == Lanes::narrow) return narrow::activate_by(index);
+#endif
+  return nullptr;
+}
+
+}  // namespace
 
 Activation parse_activation(const std::string& name) {
   if (name == "gelu") return Activation::gelu;
@@ -15,6 +59,13 @@ Activation parse_activation(const std::string& name) {
 
 Tensor activate_in_place(Tensor x, Activation activation) {
   if (at::GradMode::is_enabled() && x.requires_grad()) return activate(x, activation);
+  const Kernel kernel = kernel_for(kernel_index(activation));
+  if (kernel && x.is_cpu() && x.scalar_type() == at::kFloat && x.is_contiguous()) {  // one pass
+    float* y = x.data_ptr<float>();
+    at::parallel_for(0, x.numel(), 1 << 13,
+                     [&](std::int64_t begin, std::int64_t end) { kernel(y + begin, end - begin); });
+    return x;
+  }
   switch (activation) {
     case Activation::gelu:
       return at::gelu_(x);

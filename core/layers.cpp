@@ -45,9 +45,12 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const T
 }
 
 Linear::Linear(const Weights& w, std::int64_t in, std::int64_t out, bool with_bias)
-    : width(out),
-      bias(with_bias ? w.get("bias", {out}, Init::zeros) : Tensor()),
-      weight_(std::make_shared<PackedLinear>(w.get("weight", {out, in}))) {}
+    : Linear(w, at::IntArrayRef{out, in}, with_bias) {}
+
+Linear::Linear(const Weights& w, at::IntArrayRef shape, bool with_bias)
+    : width(shape[0]),
+      bias(with_bias ? w.get("bias", {width}, Init::zeros) : Tensor()),
+      weight_(std::make_shared<PackedLinear>(w.get("weight", shape.vec()))) {}
 
 Tensor Linear::packed_product(const Tensor& x, PackedActivation activation) const {
   const bool many = x.size(-1) > 0 && x.numel() / x.size(-1) > kFewRows;
@@ -69,9 +72,11 @@ Tensor Linear::operator()(const Tensor& x) const {
 
 Tensor Linear::activated(const Tensor& x, Activation activation) const {
   if (in_bytes_) return (*in_bytes_)(x, bias, activation);
-  const bool gelu = activation == Activation::gelu;
-  const Tensor packed = packed_product(x, gelu ? PackedActivation::gelu : PackedActivation::none);
-  if (packed.defined()) return gelu ? packed : activate_in_place(packed, activation);
+  const PackedActivation on_the_way = activation == Activation::gelu        ? PackedActivation::gelu
+                                      : activation == Activation::gelu_tanh ? PackedActivation::gelu_tanh
+                                                                            : PackedActivation::none;
+  const Tensor packed = packed_product(x, on_the_way);
+  if (packed.defined()) return on_the_way == PackedActivation::none ? activate_in_place(packed, activation) : packed;
   const Tensor few = few_rows_product(x, weight_->rows(), bias, weight_->scale(), activation);
   return few.defined() ? few : activate_in_place((*this)(x), activation);
 }

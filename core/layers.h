@@ -25,6 +25,9 @@ struct Linear {
   std::int64_t width;  // out
   Tensor bias;         // [out] or undefined
   Linear(const Weights& w, std::int64_t in, std::int64_t out, bool with_bias = true);
+  /// @param shape  of the weights, [out ...]; the dimensions behind the first count as one, as of a convolution whose
+  ///               windows do not overlap
+  Linear(const Weights& w, at::IntArrayRef shape, bool with_bias);
   Tensor operator()(const Tensor& x) const;  // [... in] -> [... out]
   /// activate((*this)(x)), in one pass where that is possible.
   Tensor activated(const Tensor& x, Activation activation) const;

@@ -48,7 +48,7 @@ PackedLinear::PackedLinear(Tensor weight)
 
 void PackedLinear::pack() {
   static const std::optional<c10::SymInt> any_batch;  // a named one: GCC 12 takes std::nullopt for uninitialised
-  packed_ = operators().pack->call(rows_.contiguous(), any_batch);
+  packed_ = operators().pack->call(flat_rows().contiguous(), any_batch);
   version_ = static_cast<std::uint32_t>(rows_._version());
   if (rows_.use_count() == 1 && rows_.storage().use_count() == 1) rows_ = Tensor();
 }
@@ -67,9 +67,9 @@ Tensor PackedLinear::operator()(const Tensor& x, const Tensor& bias, PackedActiv
   c10::List<std::optional<at::Scalar>> limits;
   std::string_view name = "none";
   std::optional<std::string_view> algorithm = "";
-  if (activation == PackedActivation::gelu) {
+  if (activation == PackedActivation::gelu || activation == PackedActivation::gelu_tanh) {
     name = "gelu";
-    algorithm = "none";
+    algorithm = activation == PackedActivation::gelu ? "none" : "tanh";
   } else if (activation == PackedActivation::relu6) {
     name = "hardtanh";
     limits.push_back(at::Scalar(0.0));
@@ -84,7 +84,7 @@ Tensor PackedLinear::rows() {
     rows_ = packed_.to_dense();
     version_ = static_cast<std::uint32_t>(rows_._version());
   }
-  return rows_;
+  return flat_rows();
 }
 
 Tensor PackedLinear::scale() {

@@ -11,7 +11,7 @@ namespace limn {
 bool computes_well(at::ScalarType dtype);
 
 /// What a packed product does to its result on the way to memory.
-enum class PackedActivation { none, gelu, relu6 };
+enum class PackedActivation { none, gelu, gelu_tanh, relu6 };
 
 /// A matrix of weights in the layout that its products ask for: rows as they were loaded, for few rows of x and for
 /// gradients; the blocks of oneDNN's kernels, for many rows; int8 rows with a scale each, where that was asked for, as
@@ -20,7 +20,7 @@ enum class PackedActivation { none, gelu, relu6 };
 /// somebody else holds them, and come back where they are needed after all; then both stay.
 class PackedLinear {
  public:
-  /// @param weight  [out in]
+  /// @param weight  [out in]; of more dimensions, as of a convolution, those behind the first count as one
   explicit PackedLinear(Tensor weight);
 
   /// x Wᵀ + b and the activation. No gradients.
@@ -39,6 +39,7 @@ class PackedLinear {
   bool trainable() const { return trainable_; }
 
  private:
+  Tensor flat_rows() const { return rows_.dim() > 2 ? rows_.flatten(1) : rows_; }
   void pack();
   std::mutex mutex_;
   Tensor rows_, packed_, scale_;

@@ -9,10 +9,7 @@ namespace limn {
 constexpr std::int64_t kTokensAtOnce = 512;
 
 Vit::Vit(const Weights& w, const VitConfig& c)
-    : config(c),
-      patch_weight(w.get("patch.weight", {c.dim, 3, c.patch, c.patch})),
-      patch_bias(c.patch_bias ? w.get("patch.bias", {c.dim}, Init::zeros) : Tensor()),
-      norm(w / "norm", c.dim, c.eps) {
+    : config(c), patch(w / "patch", {c.dim, 3, c.patch, c.patch}, c.patch_bias), norm(w / "norm", c.dim, c.eps) {
   const std::int64_t side = c.image / c.patch;
   if (c.class_token) class_token = w.get("class_token", {1, 1, c.dim});
   positions = w.get("positions", {1, side * side + (c.class_token ? 1 : 0), c.dim});
@@ -37,7 +34,7 @@ Tensor Vit::tokens(const Tensor& pixels) const {
   const Tensor whole = pixels.narrow(2, 0, rows * p).narrow(3, 0, columns * p);
   const Tensor unfolded =
       whole.reshape({B, 3, rows, p, columns, p}).permute({0, 2, 4, 1, 3, 5}).reshape({B, rows * columns, 3 * p * p});
-  Tensor x = at::linear(unfolded, patch_weight.view({config.dim, -1}), patch_bias);  // [B N D]
+  Tensor x = patch(unfolded);  // [B N D]
   if (config.class_token) x = at::cat({class_token.expand({B, 1, config.dim}), x}, 1);
   x = x + resampled_positions(positions, config.class_token ? 1 : 0, rows, columns);
   if (norm_before) x = (*norm_before)(x);

@@ -14,8 +14,8 @@ struct VitConfig {
 /// Vision transformer. Source: Dosovitskiy et al. 2021, https://arxiv.org/abs/2010.11929.
 struct Vit {
   VitConfig config;
-  Tensor patch_weight, patch_bias;  // [D 3 patch patch], [D]
-  Tensor class_token, positions;    // [1 1 D], [1 N D]
+  Linear patch;                   // [D 3 patch patch]
+  Tensor class_token, positions;  // [1 1 D], [1 N D]
   std::optional<LayerNorm> norm_before;
   std::vector<Block> blocks;
   LayerNorm norm;
