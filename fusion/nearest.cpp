@@ -1,13 +1,14 @@
 #include "fusion/nearest.h"
 
 #include <faiss/Clustering.h>
-#include <faiss/IndexFlat.h>
+#include <faiss/Index.h>
 
 #include <algorithm>
 #include <cmath>
 
 #include "core/few_rows.h"
 #include "core/ops.h"
+#include "core/packed_linear.h"
 #include "fusion/sample.h"
 
 namespace limn {
@@ -119,6 +120,39 @@ std::vector<Hit> nearest_one(const Tensor& query, std::span<const VectorBlock> b
   return std::move(best[0]).sorted();
 }
 
+/// Centroids as FAISS's k-means asks them: products by packed weights, where FAISS's own flat index has the plain ones.
+class Centroids : public faiss::Index {
+ public:
+  explicit Centroids(std::int64_t width) : faiss::Index(width, faiss::METRIC_INNER_PRODUCT) {}
+
+  void add(idx_t count, const float* rows) override {
+    ntotal = count;
+    weight_ = std::make_unique<PackedLinear>(at::from_blob(const_cast<float*>(rows), {count, d}, at::kFloat).clone());
+  }
+  void reset() override {
+    ntotal = 0;
+    weight_.reset();
+  }
+  /// The nearest centroid alone: `wanted` is 1.
+  void search(idx_t count, const float* x, idx_t wanted, float* products, idx_t* labels,
+              const faiss::SearchParameters*) const override {
+    if (wanted != 1) throw InputError("cells: one centroid for each vector");
+    for (idx_t at = 0; at < count; at += kTogether) {
+      const idx_t size = std::min(kTogether, count - at);
+      const Tensor rows = at::from_blob(const_cast<float*>(x) + at * d, {size, d}, at::kFloat);
+      Tensor all = (*weight_)(rows, {}, PackedActivation::none);  // [size L]
+      if (!all.defined()) all = at::linear(rows, weight_->rows());
+      const auto [best, place] = all.max(1);
+      std::copy_n(best.const_data_ptr<float>(), size, products + at);
+      std::copy_n(place.const_data_ptr<std::int64_t>(), size, labels + at);
+    }
+  }
+
+ private:
+  static constexpr idx_t kTogether = 512;  // products that stay in the cache
+  std::unique_ptr<PackedLinear> weight_;
+};
+
 }  // namespace
 
 std::int64_t default_probes(std::int64_t cells) { return std::max<std::int64_t>(16, cells / 64); }
@@ -182,17 +216,16 @@ Cells make_cells(std::span<const VectorBlock> blocks, std::span<const std::int64
   clustering.niter = 10;
   clustering.spherical = true;
   clustering.min_points_per_centroid = 1;
-  faiss::IndexFlat centres(D, faiss::METRIC_INNER_PRODUCT);
+  Centroids centres(D);
   clustering.train(static_cast<std::int64_t>(sample.size()), learnt.data_ptr<float>(), centres);
 
   std::vector<std::vector<std::int64_t>> members(static_cast<std::size_t>(L));
   std::vector<std::int64_t> cell_of(static_cast<std::size_t>(kChunk / 16));
-  std::vector<float> similarity(cell_of.size());
   for (std::int64_t at = 0; at < N; at += kChunk / 16) {
     const auto part =
         rows.subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(std::min(kChunk / 16, N - at)));
     const Tensor x = prepared_queries(rows_of(blocks, part), type);
-    centres.search(static_cast<std::int64_t>(part.size()), x.data_ptr<float>(), 1, similarity.data(), cell_of.data());
+    centres.assign(static_cast<std::int64_t>(part.size()), x.data_ptr<float>(), cell_of.data());
     for (std::size_t i = 0; i < part.size(); ++i) members[static_cast<std::size_t>(cell_of[i])].push_back(part[i]);
   }
   Cells result;
