@@ -113,6 +113,12 @@ class Search {
 
   // Of the rows of the last step: those that go on, and their new tokens.
   const Ids& parents() const { return parents_; }
+  /// False where every row goes on from itself.
+  bool rows_move() const {
+    for (std::size_t i = 0; i < parents_.size(); ++i)
+      if (parents_[i] != static_cast<std::int64_t>(i)) return true;
+    return false;
+  }
   const Ids& tokens() const { return tokens_; }
 
   // Drops pictures that are done, once they are half of the batch (each drop copies the others' picture keys).
@@ -352,7 +358,7 @@ std::vector<std::vector<Sequence>> generate(const TextTransformer& decoder, cons
     if (search.finished() || (options.stop && options.stop())) break;
     const Ids kept = search.drop_done();
     if (!kept.empty() && context.defined()) state.keep_pictures(on_device(kept));
-    if (search.width() > 1 || !kept.empty()) state.reorder(on_device(search.parents()));
+    if (search.rows_move() || !kept.empty()) state.reorder(on_device(search.parents()));
     logits = scores(decoder(on_device(search.tokens()).unsqueeze(-1), {.state = &state}));  // [R V]
   }
   return search.results();
