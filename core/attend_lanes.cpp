@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 
+#include "core/float_types.h"
 #include "core/ops.h"
 
 namespace limn {
@@ -79,16 +80,7 @@ Kernels kernels_of([[maybe_unused]] Lanes lanes) {
 }
 
 Kernels kernels_for(at::ScalarType type, Lanes lanes) {
-  switch (type) {
-    case at::kFloat:
-      return kernels_of<float>(lanes);
-    case at::kBFloat16:
-      return kernels_of<at::BFloat16>(lanes);
-    case at::kHalf:
-      return kernels_of<at::Half>(lanes);
-    default:
-      return {};
-  }
+  return by_float_type(type, [&]<typename N>(N*) { return kernels_of<N>(lanes); });
 }
 
 // The query of row `row`, `size` numbers, as floats times `factor`.
@@ -100,7 +92,7 @@ void gather(const void* q, std::int64_t size, float factor, float* out) {
 }
 
 Gather gather_for(at::ScalarType type) {
-  return type == at::kFloat ? gather<float> : type == at::kBFloat16 ? gather<at::BFloat16> : gather<at::Half>;
+  return by_float_type(type, []<typename N>(N*) -> Gather { return gather<N>; });
 }
 
 // [R A T K], the last dimension contiguous.

@@ -4,6 +4,7 @@
 
 #include "core/attend_lanes.h"
 #include "core/few_rows.h"
+#include "core/float_types.h"
 #include "core/norm_lanes.h"
 #include "core/ops.h"
 
@@ -19,19 +20,10 @@ bool is_plain(const AttentionCall& call) {
 bool has_step(const KvCache* cache, std::int64_t rows, bool shared) {
   return cache && cache->filled() && (shared ? rows % cache->k.size(0) == 0 : rows == cache->k.size(0)) &&
          cache->k.sizes() == cache->v.sizes() && cache->k.stride(-1) == 1 && cache->v.stride(-1) == 1 &&
-         (cache->k.scalar_type() == at::kFloat || cache->k.scalar_type() == at::kBFloat16 ||
-          cache->k.scalar_type() == at::kHalf);
+         is_float_type(cache->k.scalar_type());
 }
 
 bool has_step(const LayerNorm& norm) { return norm_lanes_apply(norm.weight, norm.bias); }
-
-// Calls f with a null pointer of the C++ type.
-template <typename F>
-void with_type(at::ScalarType type, const F& f) {
-  if (type == at::kFloat) return f(static_cast<float*>(nullptr));
-  if (type == at::kBFloat16) return f(static_cast<at::BFloat16*>(nullptr));
-  return f(static_cast<at::Half*>(nullptr));
-}
 
 template <typename From, typename To>
 void copy_numbers(const From* from, std::int64_t count, To* to) {
@@ -40,7 +32,7 @@ void copy_numbers(const From* from, std::int64_t count, To* to) {
 
 // Row r of `x`, [rows A K] at x + r * stride, becomes token `token` of the cache's row r.
 void append(const float* x, std::int64_t stride, std::int64_t token, const Tensor& cache) {
-  with_type(cache.scalar_type(), [&]<typename N>(N*) {
+  by_float_type(cache.scalar_type(), [&]<typename N>(N*) {
     const std::int64_t A = cache.size(1), K = cache.size(3);
     for (std::int64_t r = 0; r < cache.size(0); ++r)
       for (std::int64_t a = 0; a < A; ++a)
@@ -108,7 +100,7 @@ struct Step {
 
 bool block_step_applies(const Block& b, const Tensor& x, const BlockCall& call) {
   if (at::GradMode::is_enabled() || !x.is_cpu() || x.dim() != 3 || x.size(1) != 1 || x.size(0) > kFewRows) return false;
-  if (x.scalar_type() != at::kFloat && x.scalar_type() != at::kBFloat16 && x.scalar_type() != at::kHalf) return false;
+  if (!is_float_type(x.scalar_type())) return false;
   if (call.dropout > 0 || !is_plain(call.self) || !has_step(call.self.cache, x.size(0), false)) return false;
   if (!b.self.in[0].has_step() || !b.self.out.has_step() || !b.up.has_step() || !b.down.has_step()) return false;
   if (!has_step(b.self_norm) || !has_step(b.mlp_norm)) return false;
@@ -120,11 +112,11 @@ bool block_step_applies(const Block& b, const Tensor& x, const BlockCall& call) 
 Tensor block_step(const Block& block, const Tensor& x, const BlockCall& call) {
   const Tensor in = x.contiguous(), result = at::empty(x.sizes(), x.options());
   const Step step(block, x.size(0));
-  with_type(x.scalar_type(), [&]<typename N>(N*) { copy_numbers(in.const_data_ptr<N>(), x.numel(), step.stream); });
+  by_float_type(x.scalar_type(), [&]<typename N>(N*) { copy_numbers(in.const_data_ptr<N>(), x.numel(), step.stream); });
   step.self(*call.self.cache);
   if (block.cross && call.cross.cache && call.cross.cache->filled()) step.cross(*call.cross.cache);
   step.mlp();
-  with_type(x.scalar_type(), [&]<typename N>(N*) { copy_numbers(step.stream, x.numel(), result.data_ptr<N>()); });
+  by_float_type(x.scalar_type(), [&]<typename N>(N*) { copy_numbers(step.stream, x.numel(), result.data_ptr<N>()); });
   return result;
 }
 

@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 
 #include "core/activation_lanes.h"
+#include "core/float_types.h"
 #include "core/ops.h"
 
 namespace limn {
@@ -72,18 +73,8 @@ Kernel kernel_of([[maybe_unused]] Lanes lanes) {
 }
 
 Kernel kernel_for(at::ScalarType weights, Lanes lanes) {
-  switch (weights) {
-    case at::kFloat:
-      return kernel_of<float>(lanes);
-    case at::kBFloat16:
-      return kernel_of<at::BFloat16>(lanes);
-    case at::kHalf:
-      return kernel_of<at::Half>(lanes);
-    case at::kChar:
-      return kernel_of<std::int8_t>(lanes);
-    default:
-      return nullptr;
-  }
+  if (weights == at::kChar) return kernel_of<std::int8_t>(lanes);
+  return by_float_type(weights, [&]<typename W>(W*) { return kernel_of<W>(lanes); });
 }
 
 }  // namespace

@@ -50,7 +50,7 @@ Linear::Linear(const Weights& w, std::int64_t in, std::int64_t out, bool with_bi
 Linear::Linear(const Weights& w, at::IntArrayRef shape, bool with_bias)
     : width(shape[0]),
       bias(with_bias ? w.get("bias", {width}, Init::zeros) : Tensor()),
-      weight_(std::make_shared<PackedLinear>(w.get("weight", shape.vec()))) {}
+      weight_(std::make_shared<PackedLinear>(w.get("weight", shape))) {}
 
 Tensor Linear::packed_product(const Tensor& x, PackedActivation activation) const {
   const bool many = x.size(-1) > 0 && x.numel() / x.size(-1) > kFewRows;

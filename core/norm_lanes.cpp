@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "core/float_types.h"
 #include "core/ops.h"
 
 namespace limn {
@@ -40,16 +41,7 @@ Kernel kernel_of([[maybe_unused]] Lanes lanes) {
 }
 
 Kernel kernel_for(at::ScalarType type, Lanes lanes) {
-  switch (type) {
-    case at::kFloat:
-      return kernel_of<float>(lanes);
-    case at::kBFloat16:
-      return kernel_of<at::BFloat16>(lanes);
-    case at::kHalf:
-      return kernel_of<at::Half>(lanes);
-    default:
-      return nullptr;
-  }
+  return by_float_type(type, [&]<typename N>(N*) { return kernel_of<N>(lanes); });
 }
 
 }  // namespace

@@ -125,7 +125,7 @@ class Centroids : public faiss::Index {
  public:
   explicit Centroids(std::int64_t width) : faiss::Index(width, faiss::METRIC_INNER_PRODUCT) {}
 
-  void add(idx_t count, const float* rows) override {
+  void add(std::int64_t count, const float* rows) override {
     ntotal = count;
     weight_ = std::make_unique<PackedLinear>(at::from_blob(const_cast<float*>(rows), {count, d}, at::kFloat).clone());
   }
@@ -134,11 +134,11 @@ class Centroids : public faiss::Index {
     weight_.reset();
   }
   /// The nearest centroid alone: `wanted` is 1.
-  void search(idx_t count, const float* x, idx_t wanted, float* products, idx_t* labels,
+  void search(std::int64_t count, const float* x, std::int64_t wanted, float* products, std::int64_t* labels,
               const faiss::SearchParameters*) const override {
     if (wanted != 1) throw InputError("cells: one centroid for each vector");
-    for (idx_t at = 0; at < count; at += kTogether) {
-      const idx_t size = std::min(kTogether, count - at);
+    for (std::int64_t at = 0; at < count; at += kTogether) {
+      const std::int64_t size = std::min(kTogether, count - at);
       const Tensor rows = at::from_blob(const_cast<float*>(x) + at * d, {size, d}, at::kFloat);
       Tensor all = (*weight_)(rows, {}, PackedActivation::none);  // [size L]
       if (!all.defined()) all = at::linear(rows, weight_->rows());
@@ -149,7 +149,7 @@ class Centroids : public faiss::Index {
   }
 
  private:
-  static constexpr idx_t kTogether = 512;  // products that stay in the cache
+  static constexpr std::int64_t kTogether = 512;  // products that stay in the cache
   std::unique_ptr<PackedLinear> weight_;
 };
 
