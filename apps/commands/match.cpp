@@ -1,6 +1,10 @@
 #include "apps/match.h"
 
+#include <algorithm>
+#include <filesystem>
+
 #include "apps/commands/commands.h"
+#include "core/tar_archive.h"
 
 namespace limn {
 
@@ -8,8 +12,20 @@ namespace {
 
 void add_text_options(CLI::App& command, TextOptions& texts) {
   const Group group{command, "Texts"};
-  group.option("--text", texts.texts, "TEXT", "a text; repeat for more")->allow_extra_args(false);
+  group.option("--text", texts.texts, "TEXT…", "texts; names of picture files among them are pictures");
   group.option("--texts", texts.file, "FILE", "texts from this file, one a line; - is standard input");
+}
+
+// An option of several words takes the pictures behind them, too; they go where they belong: names of picture files,
+// and folders where no picture is named otherwise.
+void give_back_pictures(std::vector<std::string>& words, InputOptions& inputs) {
+  const bool none = inputs.paths.empty() && inputs.files_from.empty();
+  const auto pictures = std::stable_partition(words.begin(), words.end(), [&](const std::string& word) {
+    return !has_picture_extension(word) && !has_archive_extension(word) &&
+           !(none && std::filesystem::is_directory(word));
+  });
+  inputs.paths.insert(inputs.paths.end(), pictures, words.end());
+  words.erase(pictures, words.end());
 }
 
 }  // namespace
@@ -24,12 +40,14 @@ void add_match(CLI::App& app, Action& action) {
   add_notes_options(*command, options->common);
   command->footer(
       "Examples:\n"
-      "  limn match photo.jpg --text \"a dog\" --text \"a cat\"\n"
+      "  limn match photo.jpg --text \"a dog\" \"a cat\"\n"
       "  limn match photos/*.jpg --texts captions.txt --json --model Salesforce/blip-itm-base-coco\n"
       "\nText: path (unless there is one picture), probability of a match, similarity, text; - for what the model\n"
       "does not have.");
-  command->callback(
-      [options, &action] { action = [options] { return match(*options, std::cin, std::cout, std::cerr); }; });
+  command->callback([options, &action] {
+    give_back_pictures(options->texts.texts, options->inputs);
+    action = [options] { return match(*options, std::cin, std::cout, std::cerr); };
+  });
 }
 
 void add_classify(CLI::App& app, Action& action) {
@@ -37,8 +55,7 @@ void add_classify(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("classify", "Tell which of some labels a picture shows");
   add_input_options(*command, options->inputs);
   const Group group{*command, "Labels"};
-  group.option("--labels", options->labels, "LABELS", "A,B,C or a file with one a line; repeat for more")
-      ->allow_extra_args(false);
+  group.option("--labels", options->labels, "LABELS…", "each A,B,C or a file with one a line");
   group
       .option("--template,--templates", options->templates, "TEXT",
               "what is said of a label, {} in its place, or a file with one a line; several are averaged (default: a "
@@ -55,8 +72,10 @@ void add_classify(CLI::App& app, Action& action) {
       "Examples:\n"
       "  limn classify photo.jpg --labels cat,dog,horse --model openai/clip-vit-base-patch32\n"
       "  limn classify -r photos --labels labels.txt --template \"a photo of a {}\" --template \"a drawing of a {}\"");
-  command->callback(
-      [options, &action] { action = [options] { return classify(*options, std::cin, std::cout, std::cerr); }; });
+  command->callback([options, &action] {
+    give_back_pictures(options->labels, options->inputs);
+    action = [options] { return classify(*options, std::cin, std::cout, std::cerr); };
+  });
 }
 
 void add_ask(CLI::App& app, Action& action) {
@@ -106,6 +125,7 @@ void add_embed(CLI::App& app, Action& action) {
       "  limn embed -r photos -o photos --model openai/clip-vit-base-patch32\n"
       "  limn embed --texts sentences.txt -o sentences --model sentence-transformers/all-MiniLM-L6-v2");
   command->callback([options, existing, &action] {
+    give_back_pictures(options->texts.texts, options->inputs);
     action = [options, existing] {
       options->existing = parse_existing(*existing);
       return embed(*options, std::cin, std::cout, std::cerr);

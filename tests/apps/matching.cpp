@@ -78,6 +78,16 @@ TEST_CASE("match: probability and similarity as the reference has them", "[match
   CHECK(records[2]["error"].text() == "no such file or folder");
   const Ran plain = limn_run({"match", picture, "--text", "snow", "--model", path.string()});
   CHECK(plain.code == exit_done);
+  // One --text takes several, and the picture may stand behind them.
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"match", picture, "--text", "snow", "a dog"},
+                                                {"match", "--text", "snow", "a dog", picture}}) {
+    std::vector<std::string> all = words;
+    all.insert(all.end(), {"--model", path.string()});
+    const Ran both = limn_run(all);
+    CHECK(both.code == exit_done);
+    CHECK(both.out.rfind(plain.out, 0) == 0);  // "snow" first
+    CHECK(std::count(both.out.begin(), both.out.end(), '\n') == 2);
+  }
   CHECK(std::count(plain.out.begin(), plain.out.end(), '\t') == 2);
 }
 
@@ -100,8 +110,8 @@ TEST_CASE("match and classify: the family's own similarity and probability", "[m
       CHECK(records[static_cast<std::size_t>(t)]["similarity"].number() ==
             Catch::Approx(logits[0][t].item<double>()).margin(3e-4));
 
-    const Ran told = limn_run({"classify", picture, "--labels", "a photo of a cat", "--labels", "A DOG", "--template",
-                               "{}", "--json", "--model", path.string()});
+    const Ran told = limn_run({"classify", "--labels", "a photo of a cat", "A DOG", picture, "--template", "{}",
+                               "--json", "--model", path.string()});
     REQUIRE(told.code == exit_done);
     const auto labels = lines(told.out).at(0)["labels"].items();
     REQUIRE(labels.size() == 2);
