@@ -7,6 +7,7 @@
 
 #include "core/float_types.h"
 #include "core/ops.h"
+#include "core/team.h"
 
 namespace limn {
 
@@ -151,7 +152,7 @@ void Work::run_all() const {
                      rows = ((queries() + pieces - 1) / pieces + most - 1) / most * most,
                      bytes = sources * size * static_cast<std::int64_t>(k.element_size()),
                      grain = many() ? 1 : std::max<std::int64_t>(1, (std::int64_t{1} << 17) / bytes);
-  at::parallel_for(0, pairs * pieces, grain, [&](std::int64_t begin, std::int64_t end) {
+  share(pairs * pieces, grain, [&](std::int64_t begin, std::int64_t end) {
     const std::int64_t keys = many() ? size * room : 0, values = many() ? sources * stride : 0;
     std::vector<float> memory(static_cast<std::size_t>(most * (size + room + stride) + keys + values), 0.0f);
     Scratch t{.room = room, .stride = stride};
@@ -171,18 +172,18 @@ void Work::run_all() const {
 
 bool attend_lanes_apply(const Tensor& q, const Tensor& k, const Tensor& v) {
   const auto usable = [&](const Tensor& x) {
-    return x.is_cpu() && x.scalar_type() == q.scalar_type() && (x.size(-1) < 2 || x.stride(-1) == 1) &&
-           !(at::GradMode::is_enabled() && x.requires_grad());
+    return x.is_cpu() && (x.size(-1) < 2 || x.stride(-1) == 1) && !(at::GradMode::is_enabled() && x.requires_grad());
   };
-  return usable(q) && usable(k) && usable(v) && k.size(2) > 0 && q.numel() > 0 &&
-         kernels_for(q.scalar_type(), widest_lanes()).few;
+  return usable(q) && usable(k) && usable(v) && k.size(2) > 0 && q.numel() > 0 && is_float_type(q.scalar_type()) &&
+         k.scalar_type() == v.scalar_type() && kernels_for(k.scalar_type(), widest_lanes()).few;
 }
 
 Tensor attend_lanes(const Tensor& q, const Tensor& k, const Tensor& v, Lanes lanes) {
   const auto [R, A, T, K] = dims<4>(q, "attend_lanes: q [R A T K]");
   const auto [P, A2, S, K2] = dims<4>(k, "attend_lanes: k [P A S K]");
-  const Kernels kernels = kernels_for(q.scalar_type(), lanes);
-  if (!kernels.few || A2 != A || K2 != K || P == 0 || R % P || v.sizes() != k.sizes() || S == 0)
+  const Kernels kernels = kernels_for(k.scalar_type(), lanes);
+  if (!kernels.few || !is_float_type(q.scalar_type()) || v.scalar_type() != k.scalar_type() || A2 != A || K2 != K ||
+      P == 0 || R % P || v.sizes() != k.sizes() || S == 0)
     throw InputError("attend_lanes: no kernel for q " + shape_text(q.sizes()) + " and k " + shape_text(k.sizes()));
   const Tensor result = at::empty({R, T, A, K}, q.options().dtype(at::kFloat));
   const Queries queries{q.const_data_ptr(), q.scalar_type(), {q.stride(0), q.stride(1), q.stride(2)}};

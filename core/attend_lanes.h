@@ -5,8 +5,8 @@
 
 namespace limn {
 
-/// True where attend_lanes() has a kernel: on the CPU, all of one type (float, bfloat16, half), heads contiguous, no
-/// gradients asked for, and a processor with AVX2 or AVX-512.
+/// True where attend_lanes() has a kernel: on the CPU, queries float, bfloat16 or half, keys and values of one of
+/// these, heads contiguous, no gradients asked for, and a processor with AVX2 or AVX-512.
 bool attend_lanes_apply(const Tensor& q, const Tensor& k, const Tensor& v);
 
 /// softmax(Q Kᵀ / √K) V without mask, by our own kernels. Few queries of a source, as in decoding: keys and values are
@@ -19,7 +19,7 @@ bool attend_lanes_apply(const Tensor& q, const Tensor& k, const Tensor& v);
 Tensor attend_lanes(const Tensor& q, const Tensor& k, const Tensor& v, Lanes lanes = widest_lanes());
 
 /// The same for one query a row, from and into memory that is there, for steps so short that making tensors would take
-/// longer.
+/// longer; a team's members (core/team.h) share it.
 /// @param q     row r's [A K] begin at q + r * stride
 /// @param rows  R
 /// @param out   [R A K]

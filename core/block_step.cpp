@@ -7,6 +7,7 @@
 #include "core/float_types.h"
 #include "core/norm_lanes.h"
 #include "core/ops.h"
+#include "core/team.h"
 
 namespace limn {
 
@@ -30,18 +31,31 @@ void copy_numbers(const From* from, std::int64_t count, To* to) {
   for (std::int64_t i = 0; i < count; ++i) to[i] = static_cast<To>(from[i]);
 }
 
-// Row r of `x`, [rows A K] at x + r * stride, becomes token `token` of the cache's row r.
-void append(const float* x, std::int64_t stride, std::int64_t token, const Tensor& cache) {
+// `x`, [A K] in memory, becomes token `token` of row `row`.
+void put(const float* x, std::int64_t row, std::int64_t token, const Tensor& cache) {
   by_float_type(cache.scalar_type(), [&]<typename N>(N*) {
     const std::int64_t A = cache.size(1), K = cache.size(3);
-    for (std::int64_t r = 0; r < cache.size(0); ++r)
-      for (std::int64_t a = 0; a < A; ++a)
-        copy_numbers(x + r * stride + a * K, K,
-                     cache.data_ptr<N>() + r * cache.stride(0) + a * cache.stride(1) + token * cache.stride(2));
+    for (std::int64_t a = 0; a < A; ++a)
+      copy_numbers(x + a * K, K,
+                   cache.data_ptr<N>() + row * cache.stride(0) + a * cache.stride(1) + token * cache.stride(2));
   });
 }
 
-// A pass's memory, and its parts in turn; all of them add to `stream`.
+// What a self-attention's cache holds behind its next token.
+struct Tokens {
+  Tensor k, v;
+  std::int64_t last;
+
+  explicit Tokens(KvCache& cache) {
+    cache.make_room(1);
+    last = cache.length++;
+    k = cache.k.narrow(2, 0, cache.length);
+    v = cache.v.narrow(2, 0, cache.length);
+  }
+};
+
+// A pass, walked by a team: its memory, and its parts in turn; all of them add to `stream`. What concerns a single row
+// is done by one member, the same for all parts.
 struct Step {
   const Block& block;
   std::int64_t rows, dim;
@@ -58,41 +72,52 @@ struct Step {
     wide = part + unit;
   }
 
-  // What a part reads.
-  const float* begin(const LayerNorm& norm) const {
-    if (!block.config.pre_norm) return stream;
-    norm_lanes(stream, rows, norm.weight, norm.bias, norm.eps, normed);
-    return normed;
+  void each_row(c10::function_ref<void(std::int64_t row)> f) const {
+    share(rows, 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t row = begin; row < end; ++row) f(row);
+    });
   }
 
-  // What a part gave joins the stream.
-  void end(const LayerNorm& norm) const {
-    for (std::int64_t i = 0; i < rows * dim; ++i) stream[i] += part[i];
-    if (!block.config.pre_norm) norm_lanes(stream, rows, norm.weight, norm.bias, norm.eps, stream);
+  // What a part reads: the stream, or where norms come first, the stream behind its norm.
+  const float* source() const { return block.config.pre_norm ? normed : stream; }
+  void make_source(const LayerNorm& norm, std::int64_t row) const {
+    if (block.config.pre_norm) normalise(norm, row, normed);
+  }
+  void normalise(const LayerNorm& norm, std::int64_t row, float* y) const {
+    norm_lanes(stream + row * dim, 1, norm.weight, norm.bias, norm.eps, y + row * dim);
   }
 
-  void self(KvCache& cache) const {
-    block.self.in[0].step(begin(block.self_norm), rows, {}, wide);  // q, k, v
-    cache.make_room(1);
-    append(wide + dim, 3 * dim, cache.length, cache.k);
-    append(wide + 2 * dim, 3 * dim, cache.length, cache.v);
-    ++cache.length;
-    attend_lanes(wide, 3 * dim, rows, cache.k.narrow(2, 0, cache.length), cache.v.narrow(2, 0, cache.length), mixed);
+  // What a part gave joins the stream, and the next part's source is made.
+  void join(const LayerNorm& norm, const LayerNorm& next) const {
+    each_row([&](std::int64_t row) {
+      join_row(norm, row);
+      make_source(next, row);
+    });
+  }
+  void join_row(const LayerNorm& norm, std::int64_t row) const {
+    for (std::int64_t i = row * dim; i < (row + 1) * dim; ++i) stream[i] += part[i];
+    if (!block.config.pre_norm) normalise(norm, row, stream);
+  }
+
+  void self(const Tokens& tokens) const {
+    block.self.in[0].step(source(), rows, {}, wide);  // q, k, v
+    each_row([&](std::int64_t row) {
+      put(wide + (3 * row + 1) * dim, row, tokens.last, tokens.k);
+      put(wide + (3 * row + 2) * dim, row, tokens.last, tokens.v);
+    });
+    attend_lanes(wide, 3 * dim, rows, tokens.k, tokens.v, mixed);
     block.self.out.step(mixed, rows, {}, part);
-    end(block.self_norm);
   }
 
   void cross(const KvCache& cache) const {
-    block.cross->in[0].step(begin(*block.cross_norm), rows, {}, wide);
+    block.cross->in[0].step(source(), rows, {}, wide);
     attend_lanes(wide, dim, rows, cache.k, cache.v, mixed);
     block.cross->out.step(mixed, rows, {}, part);
-    end(*block.cross_norm);
   }
 
   void mlp() const {
-    block.up.step(begin(block.mlp_norm), rows, block.config.activation, wide);
+    block.up.step(source(), rows, block.config.activation, wide);
     block.down.step(wide, rows, {}, part);
-    end(block.mlp_norm);
   }
 };
 
@@ -112,11 +137,27 @@ bool block_step_applies(const Block& b, const Tensor& x, const BlockCall& call) 
 Tensor block_step(const Block& block, const Tensor& x, const BlockCall& call) {
   const Tensor in = x.contiguous(), result = at::empty(x.sizes(), x.options());
   const Step step(block, x.size(0));
-  by_float_type(x.scalar_type(), [&]<typename N>(N*) { copy_numbers(in.const_data_ptr<N>(), x.numel(), step.stream); });
-  step.self(*call.self.cache);
-  if (block.cross && call.cross.cache && call.cross.cache->filled()) step.cross(*call.cross.cache);
-  step.mlp();
-  by_float_type(x.scalar_type(), [&]<typename N>(N*) { copy_numbers(step.stream, x.numel(), result.data_ptr<N>()); });
+  const Tokens tokens(*call.self.cache);
+  const bool cross = block.cross && call.cross.cache && call.cross.cache->filled();
+  as_team([&] {
+    by_float_type(x.scalar_type(), [&]<typename N>(N*) {
+      step.each_row([&](std::int64_t row) {
+        copy_numbers(in.const_data_ptr<N>() + row * step.dim, step.dim, step.stream + row * step.dim);
+        step.make_source(block.self_norm, row);
+      });
+      step.self(tokens);
+      step.join(block.self_norm, cross ? *block.cross_norm : block.mlp_norm);
+      if (cross) {
+        step.cross(*call.cross.cache);
+        step.join(*block.cross_norm, block.mlp_norm);
+      }
+      step.mlp();
+      step.each_row([&](std::int64_t row) {
+        step.join_row(block.mlp_norm, row);
+        copy_numbers(step.stream + row * step.dim, step.dim, result.data_ptr<N>() + row * step.dim);
+      });
+    });
+  });
   return result;
 }
 

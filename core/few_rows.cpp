@@ -1,10 +1,11 @@
 #include "core/few_rows.h"
 
-#include <ATen/Parallel.h>
+#include <vector>
 
 #include "core/activation_lanes.h"
 #include "core/float_types.h"
 #include "core/ops.h"
+#include "core/team.h"
 
 namespace limn {
 
@@ -14,7 +15,8 @@ namespace {
 struct Product {
   const float* x;
   const void* w;
-  const float* bias;   // or null
+  const void* bias;  // or null; float, or the weights' type
+  bool float_bias;
   const float* scale;  // or null
   float* y;
   std::int64_t rows, in, out;
@@ -24,9 +26,10 @@ struct Product {
 // Runs outputs begin..end of a product.
 using Kernel = void (*)(const Product&, std::int64_t begin, std::int64_t end);
 
-float finished(const Product& p, float sum, std::int64_t out) {
-  if (p.scale) sum *= p.scale[out];
-  return p.bias ? sum + p.bias[out] : sum;
+template <typename W>
+float bias_of(const Product& p, std::int64_t out) {
+  if (!p.bias) return 0;
+  return p.float_bias ? static_cast<const float*>(p.bias)[out] : static_cast<float>(static_cast<const W*>(p.bias)[out]);
 }
 
 }  // namespace
@@ -45,6 +48,31 @@ constexpr int kMostRows = 6, kOuts = 4;  // of 32 registers: 24 sums, 4 weights,
 #undef LIMN_TARGET
 }  // namespace
 }  // namespace wide
+
+// bfloat16 by the instruction for it, which rounds x to bfloat16, too, and halves what there is to compute.
+namespace pairs {
+namespace {
+using namespace wide;
+#define LIMN_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16,f16c,fma")))
+#include "core/few_rows_tile.inc"
+
+struct Pairs {
+  using Weight = at::BFloat16;
+  using Number = at::BFloat16;
+  using Numbers = __m512bh;
+  static constexpr std::int64_t kStep = 32;
+  LIMN_TARGET static const Number* rows(const Product& p) {
+    static thread_local std::vector<Number> rounded;
+    rounded.resize(static_cast<std::size_t>(p.rows * p.in));
+    std::copy_n(p.x, p.rows * p.in, rounded.begin());
+    return rounded.data();
+  }
+  LIMN_TARGET static Numbers numbers(const Number* some) { return reinterpret_cast<Numbers>(_mm512_loadu_si512(some)); }
+  LIMN_TARGET static Vector add(Numbers x, Numbers w, Vector sum) { return _mm512_dpbf16_ps(sum, x, w); }
+};
+#undef LIMN_TARGET
+}  // namespace
+}  // namespace pairs
 
 namespace narrow {
 namespace {
@@ -66,8 +94,12 @@ namespace {
 template <typename W>
 Kernel kernel_of([[maybe_unused]] Lanes lanes) {
 #if defined(__x86_64__)
-  if (lanes == Lanes::wide) return wide::run_range<W>;
-  if (lanes == Lanes::narrow) return narrow::run_range<W>;
+  if constexpr (std::is_same_v<W, at::BFloat16>) {
+    static const bool has_pairs = __builtin_cpu_supports("avx512bf16");
+    if (lanes == Lanes::wide && has_pairs) return pairs::run_range<pairs::Pairs>;
+  }
+  if (lanes == Lanes::wide) return wide::run_range<wide::Floats<W>>;
+  if (lanes == Lanes::narrow) return narrow::run_range<narrow::Floats<W>>;
 #endif
   return nullptr;
 }
@@ -104,11 +136,13 @@ void linear_few_rows(const float* x, std::int64_t rows, const Tensor& weight, co
                      std::optional<Activation> activation, float* y, Lanes lanes) {
   const Kernel kernel = kernel_for(weight.scalar_type(), lanes);
   if (!kernel) throw InputError("linear_few_rows: no kernel for these weights on this processor");
-  const Tensor offset = bias.defined() && bias.scalar_type() != at::kFloat ? bias.to(at::kFloat) : bias;
+  if (bias.defined() && bias.scalar_type() != at::kFloat && bias.scalar_type() != weight.scalar_type())
+    throw InputError("linear_few_rows: the bias has neither float numbers nor the weights' type");
   const std::int64_t out = weight.size(0), in = weight.size(1);
   const Product product{x,
                         weight.const_data_ptr(),
-                        offset.defined() ? offset.const_data_ptr<float>() : nullptr,
+                        bias.defined() ? bias.const_data_ptr() : nullptr,
+                        bias.defined() && bias.scalar_type() == at::kFloat,
                         scale.defined() ? scale.const_data_ptr<float>() : nullptr,
                         y,
                         rows,
@@ -117,7 +151,7 @@ void linear_few_rows(const float* x, std::int64_t rows, const Tensor& weight, co
                         kernel_index(activation)};
   // A thread is worth waking for a quarter megabyte of weights.
   const std::int64_t grain = std::max<std::int64_t>(4, (std::int64_t{1} << 18) / (in * weight.element_size()));
-  at::parallel_for(0, out, grain, [&](std::int64_t begin, std::int64_t end) { kernel(product, begin, end); });
+  share(out, grain, [&](std::int64_t begin, std::int64_t end) { kernel(product, begin, end); });
 }
 
 }  // namespace limn

@@ -20,19 +20,19 @@ bool few_rows_apply(const Tensor& weight);
 
 /// y = activate(x Wᵀ (· scale) + b) for few rows, as in decoding: the weights are streamed from memory once for all
 /// rows, so eight rows cost about what one does, and 16-bit or 8-bit weights a half or a quarter. Sums are in float; a
-/// row's result depends neither on the other rows nor on the number of threads.
+/// row's result depends neither on the other rows nor on the number of threads. bfloat16 weights on a processor with
+/// AVX-512 BF16 round x to bfloat16 as well.
 /// @param x       float [R in]
 /// @param weight  [out in], float, bfloat16, half or int8
-/// @param bias    float [out] or undefined
+/// @param bias    [out], float or in the weights' type; or undefined
 /// @param scale   float [out], one per weight row, or undefined
 /// @return float [R out]
 Tensor linear_few_rows(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& scale = {},
                        std::optional<Activation> activation = {}, Lanes lanes = widest_lanes());
 
-/// The same from and into memory that is there, for steps so short that making tensors would take longer.
-/// @param x     [rows in], in columns of `weight`
-/// @param bias  [out] of any float type, or undefined
-/// @param y     [rows out]
+/// The same from and into memory that is there, for steps so short that making tensors would take longer; a team's
+/// members (core/team.h) share it.
+/// @param x  [rows in]. @param y  [rows out]
 void linear_few_rows(const float* x, std::int64_t rows, const Tensor& weight, const Tensor& bias, const Tensor& scale,
                      std::optional<Activation> activation, float* y, Lanes lanes = widest_lanes());
 

@@ -26,10 +26,7 @@ Tensor few_rows_product(const Tensor& x, const Tensor& weight, const Tensor& bia
   if (!few_rows_apply(in, weight)) return {};
   auto sizes = x.sizes().vec();
   sizes.back() = weight.size(0);
-  const Tensor offset = bias.defined() && reduced ? bias.to(at::kFloat) : bias;
-  return linear_few_rows(in.reshape({-1, x.size(-1)}), weight, offset, scale, activation)
-      .view(sizes)
-      .to(x.scalar_type());
+  return linear_few_rows(in.reshape({-1, x.size(-1)}), weight, bias, scale, activation).view(sizes).to(x.scalar_type());
 }
 
 }  // namespace

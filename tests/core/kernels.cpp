@@ -1,5 +1,6 @@
 #include "core/attend_lanes.h"
 #include "core/few_rows.h"
+#include "core/float_types.h"
 #include "core/layers.h"
 #include "core/ops.h"
 #include "core/safetensors.h"
@@ -27,12 +28,16 @@ TEST_CASE("few rows times a matrix, in every instruction set", "[kernels]") {
         for (const std::int64_t out : {1, 3, 5, 130})
           for (const std::int64_t rows : {1, 2, 3, 4, 7, 24, 40}) {
             CAPTURE(static_cast<int>(lanes), static_cast<int>(type), in, out, rows);
-            const Tensor x = drawn({rows, in}), weight = drawn({out, in}, type), bias = drawn({out});
+            const Tensor drawn_x = drawn({rows, in}), weight = drawn({out, in}, type), bias = drawn({out});
+            const Tensor x = type == at::kBFloat16 ? drawn_x.to(type).to(at::kFloat) : drawn_x;  // rounded in any case
             const Tensor scale = type == at::kChar ? at::rand({out}) / 127 : Tensor();
             Tensor expected = at::matmul(x.to(at::kDouble), weight.to(at::kDouble).t());
             if (scale.defined()) expected = expected * scale.to(at::kDouble);
             const Tensor y = linear_few_rows(x, weight, bias, scale, {}, lanes);
             CHECK(difference(y, expected + bias.to(at::kDouble)) < 2e-5 * std::sqrt(static_cast<double>(in)));
+            if (is_float_type(type))
+              CHECK(at::equal(linear_few_rows(x, weight, bias.to(type), scale, {}, lanes),
+                              linear_few_rows(x, weight, bias.to(type).to(at::kFloat), scale, {}, lanes)));
             // One row alone gives the same bits.
             CHECK(at::equal(linear_few_rows(x.narrow(0, rows - 1, 1), weight, bias, scale, {}, lanes)[0], y[rows - 1]));
           }
