@@ -63,8 +63,8 @@ void KvCache::make_room(std::int64_t added) {
 std::pair<Tensor, Tensor> KvCache::append(const Tensor& new_k, const Tensor& new_v) {
   const std::int64_t added = new_k.size(2);
   if (!k.defined() && !length) {
-    k = new_k;  // the first rows need no room beyond themselves: a cross cache stays so
-    v = new_v;
+    k = type ? new_k.to(*type) : new_k;  // the first rows need no room beyond themselves: a cross cache stays so
+    v = type ? new_v.to(*type) : new_v;
     length = added;
     return {k, v};
   }
@@ -91,6 +91,8 @@ Tensor attend(const Tensor& q_in, const Tensor& k, const Tensor& v, const Attend
   const bool plain = !options.mask.defined() && !options.bias.defined() && !options.weights && !options.log_sum &&
                      options.dropout == 0 && k.size(3) == v.size(3) && (!options.causal || (T == 1 && group == 1));
   if (plain && attend_lanes_apply(q_in, k, v)) return attend_lanes(q_in, k, v);
+  if (k.scalar_type() != q_in.scalar_type())
+    return attend(q_in, k.to(q_in.scalar_type()), v.to(q_in.scalar_type()), options);
   Tensor q = q_in;
   if (group > 1) {  // rows of one source become query tokens of it: the source is never copied
     if (options.causal || options.mask.defined() || options.bias.defined())

@@ -7,8 +7,9 @@ namespace limn {
 /// Keys and values of the tokens seen so far. Self-attention appends to it; cross-attention fills it once.
 /// Room is allocated ahead, so appending copies only the new rows.
 struct KvCache {
-  Tensor k, v;              // [R A capacity K]
-  std::int64_t length = 0;  // rows in use
+  Tensor k, v;                              // [R A capacity K]
+  std::int64_t length = 0;                  // rows in use
+  std::optional<at::ScalarType> type = {};  // of what is kept; otherwise the first rows'
 
   /// Allocates so that `added` rows more fit behind those in use.
   void make_room(std::int64_t added);
@@ -28,8 +29,8 @@ struct AttendOptions {
   Tensor* log_sum = nullptr;  ///< if given, receives log(sum(exp(scores))) [B A T], by which parts are merged; slower
 };
 
-/// softmax(Q Kᵀ / √K) V: the only one in the tree. q [R A T K], k and v [P A S K] -> [R A T K]; values may have a width
-/// of their own.
+/// softmax(Q Kᵀ / √K) V: the only one in the tree. q [R A T K], k and v [P A S K] -> [R A T K] in q's type; values may
+/// have a width of their own.
 /// R may be a multiple of P (beams, several captions of one picture): row r attends to source r / (R / P),
 /// and the sources are not copied. A row with nothing to attend to gives zeros.
 /// Source: Vaswani et al. 2017, section 3.2.1.

@@ -46,7 +46,9 @@ Tensor TextTransformer::operator()(const Tensor& ids, const TextCall& call) cons
                      std::to_string(config.positions) + " positions; shorten the text or the asked length");
   if (call.state && call.state->self.empty()) {
     call.state->self.resize(blocks.size());
-    call.state->cross.resize(blocks.size());
+    // Where weights are int8, a picture's keys and values in float would be most of what a token reads.
+    const KvCache cross{.type = words.scale.defined() ? std::optional(at::kBFloat16) : std::nullopt};
+    call.state->cross.resize(blocks.size(), cross);
   }
   Tensor x = words(ids);  // [B T D]
   x = x + (call.positions.defined() ? at::embedding(positions, call.positions) : positions.narrow(0, seen, T));

@@ -26,7 +26,7 @@ void bench_decoder(Bench& bench) {
   };
   std::vector<Kind> kinds{{"fp32", {}, 4, 4}};
   kinds.push_back({"bf16", {.dtype = at::kBFloat16}, 2, 2});
-  kinds.push_back({"int8", {.int8 = true}, 1, 4});
+  kinds.push_back({"int8", {.int8 = true}, 1, 2});
   for (const Kind& kind : kinds) {
     const TextTransformer decoder = blip_decoder(kind.placement);
     for (const auto& [pictures, rows] : {std::pair<std::int64_t, std::int64_t>{1, 1}, {1, 3}, {8, 8}, {8, 24}}) {

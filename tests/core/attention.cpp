@@ -159,3 +159,20 @@ TEST_CASE("attention trains: its gradients agree with differences", "[attention]
     CHECK(x.grad().view({-1})[i * 7].item<double>() == Catch::Approx(difference).epsilon(1e-6).margin(1e-8));
   }
 }
+
+TEST_CASE("a cache keeps keys and values in the type that it was given", "[attention]") {
+  at::manual_seed(5);
+  const at::NoGradGuard no_grad;
+  const Attention cross(Weights::random(3), 48, 3, 32);
+  const Tensor x = at::randn({2, 1, 48}), context = at::randn({1, 9, 32});
+  KvCache as_they_come, shorter{.type = at::kBFloat16};
+  const Tensor expected = cross(x, {.context = context, .cache = &as_they_come});
+  CHECK(close(cross(x, {.context = context, .cache = &shorter}), expected, 1e-2));
+  CHECK(shorter.k.scalar_type() == at::kBFloat16);
+  CHECK(at::equal(shorter.v, as_they_come.v.to(at::kBFloat16)));
+  const Tensor y = cross(x, {.cache = &shorter});
+  CHECK(y.scalar_type() == at::kFloat);
+  CHECK(close(y, expected, 1e-2));
+  Tensor weights;  // the plain formula
+  CHECK(close(cross(x, {.cache = &shorter, .options = {.weights = &weights}}), y, 1e-5));
+}
