@@ -20,8 +20,8 @@ bool few_rows_apply(const Tensor& weight);
 
 /// y = activate(x Wᵀ (· scale) + b) for few rows, as in decoding: the weights are streamed from memory once for all
 /// rows, so eight rows cost about what one does, and 16-bit or 8-bit weights a half or a quarter. Sums are in float; a
-/// row's result depends neither on the other rows nor on the number of threads. bfloat16 weights on a processor with
-/// AVX-512 BF16 round x to bfloat16 as well.
+/// row's result depends neither on the other rows nor on the number of threads. bfloat16 and int8 weights on a
+/// processor with AVX-512 BF16 have x rounded to bfloat16.
 /// @param x       float [R in]
 /// @param weight  [out in], float, bfloat16, half or int8
 /// @param bias    [out], float or in the weights' type; or undefined
