@@ -63,8 +63,11 @@ void KvCache::make_room(std::int64_t added) {
 std::pair<Tensor, Tensor> KvCache::append(const Tensor& new_k, const Tensor& new_v) {
   const std::int64_t added = new_k.size(2);
   if (!k.defined() && !length) {
-    k = type ? new_k.to(*type) : new_k;  // the first rows need no room beyond themselves: a cross cache stays so
-    v = type ? new_v.to(*type) : new_v;
+    const auto laid_out = [&](const Tensor& rows) {
+      return type ? at::empty(rows.sizes(), rows.options().dtype(*type)).copy_(rows) : rows.contiguous();
+    };
+    k = laid_out(new_k);  // the first rows need no room beyond themselves: a cross cache stays so
+    v = laid_out(new_v);
     length = added;
     return {k, v};
   }
@@ -150,7 +153,7 @@ Tensor Attention::operator()(const Tensor& x, const AttentionCall& call) const {
       const auto parts = in[1](call.context).chunk(2, -1);  // 2 x [P S D]
       k = split_heads(parts[0], heads);
       v = split_heads(parts[1], heads);
-      if (call.cache) std::tie(k, v) = call.cache->append(k.contiguous(), v.contiguous());  // read for every token
+      if (call.cache) std::tie(k, v) = call.cache->append(k, v);
     }
   }
   return out(merge_heads(attend(q, k, v, call.options)));

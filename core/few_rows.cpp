@@ -5,6 +5,7 @@
 #include "core/activation_lanes.h"
 #include "core/float_types.h"
 #include "core/ops.h"
+#include "core/packed_linear.h"
 #include "core/team.h"
 
 namespace limn {
@@ -100,8 +101,7 @@ template <typename W>
 Kernel kernel_of([[maybe_unused]] Lanes lanes) {
 #if defined(__x86_64__)
   if constexpr (std::is_same_v<W, at::BFloat16> || std::is_same_v<W, std::int8_t>) {
-    static const bool has_pairs = __builtin_cpu_supports("avx512bf16");
-    if (lanes == Lanes::wide && has_pairs) return pairs::run_range<pairs::Pairs<W>>;
+    if (lanes == Lanes::wide && computes_well(at::kBFloat16)) return pairs::run_range<pairs::Pairs<W>>;
   }
   if (lanes == Lanes::wide) return wide::run_range<wide::Floats<W>>;
   if (lanes == Lanes::narrow) return narrow::run_range<narrow::Floats<W>>;

@@ -78,7 +78,12 @@ Tensor Linear::activated(const Tensor& x, Activation activation) const {
   return few.defined() ? few : activate_in_place((*this)(x), activation);
 }
 
-bool Linear::has_step() const { return weight_ && few_rows_apply(weight_->rows()); }
+bool Linear::has_step() const {
+  if (!weight_) return false;
+  const Tensor rows = weight_->rows();
+  const bool fits = !bias.defined() || bias.scalar_type() == at::kFloat || bias.scalar_type() == rows.scalar_type();
+  return fits && few_rows_apply(rows);
+}
 
 void Linear::step(const float* x, std::int64_t rows, std::optional<Activation> activation, float* y) const {
   linear_few_rows(x, rows, weight_->rows(), bias, weight_->scale(), activation, y);
