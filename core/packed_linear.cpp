@@ -27,7 +27,7 @@ struct Operators {
   std::optional<c10::TypedOperatorHandle<Product>> product;
 };
 
-// Both or none.
+// Both or none: then there are panels, if anything.
 const Operators& operators() {
   static const Operators found = [] {
     const Operators both{onednn_operator<Pack>("mkldnn::_reorder_linear_weight"),
@@ -37,6 +37,11 @@ const Operators& operators() {
   return found;
 }
 
+bool packs(at::ScalarType dtype) {
+  if (operators().pack) return (dtype == at::kFloat || dtype == at::kBFloat16) && computes_well(dtype);
+  return dtype == at::kFloat && panels_apply();
+}
+
 }  // namespace
 
 bool computes_well(at::ScalarType dtype) {
@@ -44,18 +49,17 @@ bool computes_well(at::ScalarType dtype) {
 }
 
 PackedLinear::PackedLinear(Tensor weight)
-    : rows_(std::move(weight)), dtype_(rows_.scalar_type()), trainable_(rows_.requires_grad()) {}
+    : rows_(std::move(weight)), out_(rows_.size(0)), dtype_(rows_.scalar_type()), trainable_(rows_.requires_grad()) {}
 
 void PackedLinear::pack() {
   static const std::optional<c10::SymInt> any_batch;  // a named one: GCC 12 takes std::nullopt for uninitialised
-  packed_ = operators().pack->call(flat_rows().contiguous(), any_batch);
+  packed_ = operators().pack ? operators().pack->call(flat_rows().contiguous(), any_batch) : panels_of(flat_rows());
   version_ = static_cast<std::uint32_t>(rows_._version());
   if (rows_.use_count() == 1 && rows_.storage().use_count() == 1) rows_ = Tensor();
 }
 
 Tensor PackedLinear::operator()(const Tensor& x, const Tensor& bias, PackedActivation activation) {
-  const bool typed = x.scalar_type() == dtype_ && (dtype_ == at::kFloat || dtype_ == at::kBFloat16);
-  if (!typed || !x.is_cpu() || !computes_well(dtype_) || !operators().pack) return {};
+  if (x.scalar_type() != dtype_ || !x.is_cpu() || !packs(dtype_)) return {};
   Tensor packed;
   {
     const std::lock_guard lock(mutex_);
@@ -63,6 +67,7 @@ Tensor PackedLinear::operator()(const Tensor& x, const Tensor& bias, PackedActiv
     if (!packed_.defined() || (rows_.defined() && version_ != static_cast<std::uint32_t>(rows_._version()))) pack();
     packed = packed_;
   }
+  if (!operators().product) return linear_panels(x, packed, out_, bias, activation);
   const std::optional<Tensor> offset = bias.defined() ? std::optional<Tensor>(bias) : std::nullopt;
   c10::List<std::optional<at::Scalar>> limits;
   std::string_view name = "none";
@@ -81,7 +86,7 @@ Tensor PackedLinear::operator()(const Tensor& x, const Tensor& bias, PackedActiv
 Tensor PackedLinear::rows() {
   const std::lock_guard lock(mutex_);
   if (!rows_.defined()) {
-    rows_ = packed_.to_dense();
+    rows_ = operators().pack ? packed_.to_dense() : rows_of(packed_, out_);
     version_ = static_cast<std::uint32_t>(rows_._version());
   }
   return flat_rows();

@@ -2,7 +2,7 @@
 
 #include <mutex>
 
-#include "core/tensor.h"
+#include "core/panels.h"
 
 namespace limn {
 
@@ -10,14 +10,11 @@ namespace limn {
 /// AVX-512 BF16; where it is false, products in float over 16-bit weights are several times faster.
 bool computes_well(at::ScalarType dtype);
 
-/// What a packed product does to its result on the way to memory.
-enum class PackedActivation { none, gelu, gelu_tanh, relu6 };
-
 /// A matrix of weights in the layout that its products ask for: rows as they were loaded, for few rows of x and for
-/// gradients; the blocks of oneDNN's kernels, for many rows; int8 rows with a scale each, where that was asked for, as
-/// float x multiplies them. With AVX-512 the blocks are faster than LibTorch's plain product, on AVX2 slower
-/// (docs/performance.md), so there is no packed product there. The rows are let go once the blocks are there, unless
-/// somebody else holds them, and come back where they are needed after all; then both stay.
+/// gradients; packed, for many rows; int8 rows with a scale each, where that was asked for, as float x multiplies them.
+/// Packed are oneDNN's blocks with AVX-512; on AVX2 those are slower than LibTorch's plain product on some processors
+/// (docs/performance.md), so there float weights become panels (core/panels.h). The rows are let go once the packed
+/// weights are there, unless somebody else holds them, and come back where they are needed after all; then both stay.
 class PackedLinear {
  public:
   /// @param weight  [out in]; of more dimensions, as of a convolution, those behind the first count as one
@@ -43,6 +40,7 @@ class PackedLinear {
   void pack();
   std::mutex mutex_;
   Tensor rows_, packed_, scale_;
+  std::int64_t out_;
   at::ScalarType dtype_;
   bool trainable_;
   std::uint32_t version_ = 0;  // of the rows that are packed

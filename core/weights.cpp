@@ -28,8 +28,8 @@ namespace {
 
 constexpr std::size_t kMostFaults = 10'000;
 
-// Normal with variance 1 / fan-in, which is all but the first dimension; of matrices, embeddings among them, a deviation
-// of 0.05 at most. Convolutions have few inputs: so limited, a stack of them would see nothing of a picture.
+// Normal with variance 1 / fan-in, which is all but the first dimension; of matrices, embeddings among them, a
+// deviation of 0.05 at most. Convolutions have few inputs: so limited, a stack of them would see nothing of a picture.
 Tensor drawn(const std::string& name, at::IntArrayRef shape, Init init, std::uint64_t seed) {
   if (init == Init::zeros) return at::zeros(shape);
   if (init == Init::ones) return at::ones(shape);

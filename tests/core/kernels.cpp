@@ -109,6 +109,38 @@ TEST_CASE("attention weights from scores far apart are right, and what is not a 
   }
 }
 
+TEST_CASE("many rows times weights in panels", "[kernels]") {
+  if (!panels_apply()) {
+    WARN("no panels on this processor: nothing is tested here");
+    return;
+  }
+  at::manual_seed(7);
+  for (const std::int64_t in : {1, 7, 255, 256, 257, 1000})  // with and without several pieces of the inputs
+    for (const std::int64_t out : {1, 15, 16, 17, 130})
+      for (const std::int64_t rows : {1, 5, 6, 33, 97, 200}) {
+        CAPTURE(in, out, rows);
+        const Tensor x = at::randn({rows, in}), weight = at::randn({out, in}), bias = at::randn({out}),
+                     panels = panels_of(weight);
+        CHECK(at::equal(rows_of(panels, out), weight));
+        const Tensor sums = at::linear(x.to(at::kDouble), weight.to(at::kDouble), bias.to(at::kDouble));
+        const double most = 1e-5 * std::sqrt(static_cast<double>(in));
+        for (const PackedActivation activation :
+             {PackedActivation::none, PackedActivation::gelu, PackedActivation::gelu_tanh, PackedActivation::relu6}) {
+          const Tensor y = linear_panels(x, panels, out, bias, activation);
+          CHECK(difference(y, activation == PackedActivation::gelu        ? at::gelu(sums)
+                              : activation == PackedActivation::gelu_tanh ? at::gelu(sums, "tanh")
+                              : activation == PackedActivation::relu6     ? at::clamp(sums, 0, 6)
+                                                                          : sums) < most);
+          // One row alone gives the same bits.
+          CHECK(at::equal(linear_panels(x.narrow(0, rows - 1, 1), panels, out, bias, activation)[0], y[rows - 1]));
+        }
+        CHECK(difference(linear_panels(x, panels, out, {}, PackedActivation::none), sums - bias.to(at::kDouble)) <
+              most);
+      }
+  const Tensor none = linear_panels(at::empty({2, 0, 8}), panels_of(at::ones({3, 8})), 3, {}, PackedActivation::none);
+  CHECK(none.sizes() == at::IntArrayRef({2, 0, 3}));
+}
+
 TEST_CASE("a linear layer gives the same from packed weights, and its rows come back", "[kernels]") {
   const at::NoGradGuard no_grad;
   at::manual_seed(3);

@@ -1,0 +1,188 @@
+#include "core/panels.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "core/activation_lanes.h"
+#include "core/lanes.h"
+#include "core/ops.h"
+
+namespace limn {
+
+namespace {
+
+constexpr std::int64_t kPanel = 16;   // weight rows of a panel: two vectors
+constexpr std::int64_t kRows = 6;     // of x in a tile, whose 12 sums, 2 weights and 1 value fill 16 registers
+constexpr std::int64_t kDepth = 256;  // of the inputs at most, summed at a time: a panel's fill half of the first cache
+constexpr std::int64_t kBlock = 96;   // rows of x at most that stay in the second cache meanwhile
+constexpr std::int64_t kChunk = 6;    // panels that are a thread's next piece of work
+
+std::int64_t pieces(std::int64_t whole, std::int64_t most) { return (whole + most - 1) / most; }
+
+/// One call's numbers.
+struct Product {
+  const float* x;
+  const float* panels;
+  const float* bias;  // or null
+  float* y;
+  std::int64_t in, out, depth;
+  void (*finish)(float* y, std::int64_t size);  // the activation, in place; or null
+};
+
+/// Rows of x as tiles read them, and where their results belong.
+struct Block {
+  const float* x;  // for each piece of the inputs, for each tile of rows: [depth kRows]
+  float* y;
+  std::int64_t rows;
+};
+
+/// @param to  [⌈rows / kRows⌉ · kRows · in]
+void lay_out(const float* x, std::int64_t rows, std::int64_t in, std::int64_t depth, float* to) {
+  for (std::int64_t k = 0; k < in; k += depth) {
+    const std::int64_t size = std::min(depth, in - k);
+    for (std::int64_t row = 0; row < rows; row += kRows, to += kRows * size)
+      for (std::int64_t r = 0; r < std::min(kRows, rows - row); ++r)
+        for (std::int64_t i = 0; i < size; ++i) to[i * kRows + r] = x[(row + r) * in + k + i];
+  }
+}
+
+}  // namespace
+
+#if defined(__x86_64__)
+
+namespace narrow {
+namespace {
+#define LIMN_TARGET LIMN_NARROW
+#include "core/exponential.inc"
+// behind what it uses
+#include "core/activation_lanes.inc"
+
+LIMN_TARGET void relu6(float* y, std::int64_t size) {
+  for (std::int64_t i = 0; i < size; i += kWidth) store(y + i, lower(all(6.0f), higher(zero(), load(y + i))));
+}
+
+// Adds ROWS rows of x times a panel to y [ROWS kPanel]. @param next  what to ask memory for meanwhile, or null
+template <int ROWS>
+LIMN_TARGET void tile(const float* x, const float* panel, std::int64_t depth, float* y, std::int64_t stride,
+                      const float* next) {
+  Vector sums[ROWS][2];
+#pragma GCC unroll 6
+  for (int r = 0; r < ROWS; ++r) {
+    sums[r][0] = load(y + r * stride);
+    sums[r][1] = load(y + r * stride + kWidth);
+  }
+  for (std::int64_t k = 0; k < depth; ++k, x += kRows, panel += kPanel) {
+    if (next) __builtin_prefetch(next + k * kPanel, 0, 2);
+    const Vector low = load(panel), high = load(panel + kWidth);
+#pragma GCC unroll 6
+    for (int r = 0; r < ROWS; ++r) {
+      const Vector value = all(x[r]);
+      sums[r][0] = multiply_add(value, low, sums[r][0]);
+      sums[r][1] = multiply_add(value, high, sums[r][1]);
+    }
+  }
+#pragma GCC unroll 6
+  for (int r = 0; r < ROWS; ++r) {
+    store(y + r * stride, sums[r][0]);
+    store(y + r * stride + kWidth, sums[r][1]);
+  }
+}
+
+constexpr std::array kTiles{tile<1>, tile<2>, tile<3>, tile<4>, tile<5>, tile<6>};
+
+// A block of rows times one panel's inputs from k on.
+void multiply(const Product& p, const Block& block, std::int64_t panel, std::int64_t k, bool ask) {
+  const std::int64_t depth = std::min(p.depth, p.in - k), column = panel * kPanel,
+                     width = std::min(kPanel, p.out - column);
+  const bool first = k == 0, last = k + depth == p.in;
+  const float* weights = p.panels + (panel * p.in + k) * kPanel;
+  const float* x = block.x + pieces(block.rows, kRows) * kRows * k;
+  float aside[kRows * kPanel];  // for a panel that is not full
+  for (std::int64_t row = 0; row < block.rows; row += kRows, x += kRows * depth) {
+    const std::int64_t rows = std::min(kRows, block.rows - row);
+    float* y = block.y + row * p.out + column;
+    float* sums = width == kPanel ? y : aside;
+    const std::int64_t stride = width == kPanel ? p.out : kPanel;
+    for (std::int64_t r = 0; r < rows && first; ++r)
+      if (p.bias)
+        std::copy_n(p.bias + column, width, sums + r * stride);
+      else
+        std::fill_n(sums + r * stride, width, 0.0f);
+    for (std::int64_t r = 0; r < rows && sums != y; ++r) {
+      if (!first) std::copy_n(y + r * p.out, width, sums + r * stride);
+      std::fill(sums + r * stride + width, sums + (r + 1) * stride, 0.0f);
+    }
+    kTiles[static_cast<std::size_t>(rows - 1)](x, weights, depth, sums, stride,
+                                               ask && row == 0 ? weights + p.in * kPanel : nullptr);
+    for (std::int64_t r = 0; r < rows && last && p.finish; ++r) p.finish(sums + r * stride, kPanel);
+    for (std::int64_t r = 0; r < rows && sums != y; ++r) std::copy_n(sums + r * stride, width, y + r * p.out);
+  }
+}
+
+auto finish_by(PackedActivation activation) {
+  constexpr std::array<void (*)(float*, std::int64_t), 4> kAll{nullptr, activate_all<kGelu>, activate_all<kGeluTanh>,
+                                                               relu6};
+  return kAll[static_cast<std::size_t>(activation)];
+}
+#undef LIMN_TARGET
+}  // namespace
+}  // namespace narrow
+
+#endif
+
+bool panels_apply() { return widest_lanes() != Lanes::none; }
+
+Tensor panels_of(const Tensor& weight) {
+  const auto [out, in] = dims<2>(weight, "panels_of: weight [out in]");
+  const std::int64_t count = pieces(out, kPanel);
+  const Tensor padded = at::constant_pad_nd(weight, {0, 0, 0, count * kPanel - out});
+  return padded.reshape({count, kPanel, in}).transpose(1, 2).contiguous();
+}
+
+Tensor rows_of(const Tensor& panels, std::int64_t out) {
+  return panels.transpose(1, 2).reshape({-1, panels.size(1)}).narrow(0, 0, out).contiguous();
+}
+
+Tensor linear_panels([[maybe_unused]] const Tensor& x, [[maybe_unused]] const Tensor& panels,
+                     [[maybe_unused]] std::int64_t out, [[maybe_unused]] const Tensor& bias,
+                     [[maybe_unused]] PackedActivation activation) {
+#if defined(__x86_64__)
+  if (panels_apply()) {
+    const std::int64_t in = panels.size(1), rows = x.numel() / in;
+    auto sizes = x.sizes().vec();
+    sizes.back() = out;
+    const Tensor from = x.contiguous(), y = at::empty(sizes, x.options());
+    if (rows == 0) return y;
+    const Product product{from.const_data_ptr<float>(),
+                          panels.const_data_ptr<float>(),
+                          bias.defined() ? bias.const_data_ptr<float>() : nullptr,
+                          y.mutable_data_ptr<float>(),
+                          in,
+                          out,
+                          pieces(in, pieces(in, kDepth)),
+                          narrow::finish_by(activation)};
+    const std::int64_t size = pieces(pieces(rows, pieces(rows, kBlock)), kRows) * kRows, blocks = pieces(rows, size),
+                       count = panels.size(0), chunks = pieces(count, kChunk);
+    at::parallel_for(0, blocks * chunks, 1, [&](std::int64_t begin, std::int64_t end) {
+      static thread_local std::vector<float> laid_out;
+      laid_out.resize(static_cast<std::size_t>(size * in));
+      for (std::int64_t task = begin; task < end; ++task) {
+        const std::int64_t row = task / chunks * size, first = task % chunks * kChunk;
+        const Block block{laid_out.data(), product.y + row * out, std::min(size, rows - row)};
+        if (task == begin || first == 0) lay_out(product.x + row * in, block.rows, in, product.depth, laid_out.data());
+        const std::int64_t last = std::min(first + kChunk, count);
+        for (std::int64_t k = 0; k < in; k += product.depth)
+          for (std::int64_t panel = first; panel < last; ++panel)
+            narrow::multiply(product, block, panel, k, panel + 1 < last);
+      }
+    });
+    return y;
+  }
+#endif
+  throw InputError("linear_panels: no kernel for this processor");
+}
+
+}  // namespace limn
