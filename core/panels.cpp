@@ -39,16 +39,6 @@ struct Block {
   std::int64_t rows;
 };
 
-/// @param to  [⌈rows / kRows⌉ · kRows · in]
-void lay_out(const float* x, std::int64_t rows, std::int64_t in, std::int64_t depth, float* to) {
-  for (std::int64_t k = 0; k < in; k += depth) {
-    const std::int64_t size = std::min(depth, in - k);
-    for (std::int64_t row = 0; row < rows; row += kRows, to += kRows * size)
-      for (std::int64_t r = 0; r < std::min(kRows, rows - row); ++r)
-        for (std::int64_t i = 0; i < size; ++i) to[i * kRows + r] = x[(row + r) * in + k + i];
-  }
-}
-
 }  // namespace
 
 #if defined(__x86_64__)
@@ -64,15 +54,50 @@ LIMN_TARGET void relu6(float* y, std::int64_t size) {
   for (std::int64_t i = 0; i < size; i += kWidth) store(y + i, lower(all(6.0f), higher(zero(), load(y + i))));
 }
 
-// Adds ROWS rows of x times a panel to y [ROWS kPanel]. @param next  what to ask memory for meanwhile, or null
+// Four numbers of each of kRows rows, turned: [kRows 4] -> [4 kRows].
+LIMN_TARGET inline void turn(const float* x, std::int64_t stride, float* to) {
+  static_assert(kRows == 6);
+  __m128 a = _mm_loadu_ps(x), b = _mm_loadu_ps(x + stride), c = _mm_loadu_ps(x + 2 * stride),
+         d = _mm_loadu_ps(x + 3 * stride);
+  const __m128 e = _mm_loadu_ps(x + 4 * stride), f = _mm_loadu_ps(x + 5 * stride);
+  _MM_TRANSPOSE4_PS(a, b, c, d);
+  const __m128 low = _mm_unpacklo_ps(e, f), high = _mm_unpackhi_ps(e, f);
+  const auto put = [to](std::int64_t k, __m128 four) { _mm_storeu_ps(to + k * kRows, four); };
+  const auto pair = [to](std::int64_t k) { return reinterpret_cast<__m64*>(to + k * kRows + 4); };
+  put(0, a);
+  _mm_storel_pi(pair(0), low);
+  put(1, b);
+  _mm_storeh_pi(pair(1), low);
+  put(2, c);
+  _mm_storel_pi(pair(2), high);
+  put(3, d);
+  _mm_storeh_pi(pair(3), high);
+}
+
+// Rows of x as tiles read them. @param to  [⌈rows / kRows⌉ · kRows · in]
+LIMN_TARGET void lay_out(const Product& p, const float* x, std::int64_t rows, float* to) {
+  for (std::int64_t k = 0; k < p.in; k += p.depth) {
+    const std::int64_t depth = std::min(p.depth, p.in - k);
+    for (std::int64_t row = 0; row < rows; row += kRows, to += kRows * depth) {
+      const float* from = x + row * p.in + k;
+      const std::int64_t turned = rows - row < kRows ? 0 : depth / 4 * 4;
+      for (std::int64_t i = 0; i < turned; i += 4) turn(from + i, p.in, to + i * kRows);
+      for (std::int64_t i = turned; i < depth; ++i)
+        for (std::int64_t r = 0; r < std::min(kRows, rows - row); ++r) to[i * kRows + r] = from[r * p.in + i];
+    }
+  }
+}
+
+// y [ROWS kPanel] = ROWS rows of x times a panel, added to what the sums begin with.
+// @param next  what to ask memory for meanwhile, or null
 template <int ROWS>
-LIMN_TARGET void tile(const float* x, const float* panel, std::int64_t depth, float* y, std::int64_t stride,
-                      const float* next) {
+LIMN_TARGET void tile(const float* x, const float* panel, std::int64_t depth, const float* begin,
+                      std::int64_t begin_stride, float* y, std::int64_t stride, const float* next) {
   Vector sums[ROWS][2];
 #pragma GCC unroll 6
   for (int r = 0; r < ROWS; ++r) {
-    sums[r][0] = load(y + r * stride);
-    sums[r][1] = load(y + r * stride + kWidth);
+    sums[r][0] = load(begin + r * begin_stride);
+    sums[r][1] = load(begin + r * begin_stride + kWidth);
   }
   for (std::int64_t k = 0; k < depth; ++k, x += kRows, panel += kPanel) {
     if (next) __builtin_prefetch(next + k * kPanel, 0, 2);
@@ -100,23 +125,16 @@ void multiply(const Product& p, const Block& block, std::int64_t panel, std::int
   const bool first = k == 0, last = k + depth == p.in;
   const float* weights = p.panels + (panel * p.in + k) * kPanel;
   const float* x = block.x + pieces(block.rows, kRows) * kRows * k;
-  float aside[kRows * kPanel];  // for a panel that is not full
+  float offset[kPanel] = {}, aside[kRows * kPanel] = {};  // the latter for a panel that is not full
+  if (first && p.bias) std::copy_n(p.bias + column, width, offset);
   for (std::int64_t row = 0; row < block.rows; row += kRows, x += kRows * depth) {
     const std::int64_t rows = std::min(kRows, block.rows - row);
     float* y = block.y + row * p.out + column;
     float* sums = width == kPanel ? y : aside;
     const std::int64_t stride = width == kPanel ? p.out : kPanel;
-    for (std::int64_t r = 0; r < rows && first; ++r)
-      if (p.bias)
-        std::copy_n(p.bias + column, width, sums + r * stride);
-      else
-        std::fill_n(sums + r * stride, width, 0.0f);
-    for (std::int64_t r = 0; r < rows && sums != y; ++r) {
-      if (!first) std::copy_n(y + r * p.out, width, sums + r * stride);
-      std::fill(sums + r * stride + width, sums + (r + 1) * stride, 0.0f);
-    }
-    kTiles[static_cast<std::size_t>(rows - 1)](x, weights, depth, sums, stride,
-                                               ask && row == 0 ? weights + p.in * kPanel : nullptr);
+    for (std::int64_t r = 0; r < rows && !first && sums != y; ++r) std::copy_n(y + r * p.out, width, sums + r * stride);
+    kTiles[static_cast<std::size_t>(rows - 1)](x, weights, depth, first ? offset : sums, first ? 0 : stride, sums,
+                                               stride, ask && row == 0 ? weights + p.in * kPanel : nullptr);
     for (std::int64_t r = 0; r < rows && last && p.finish; ++r) p.finish(sums + r * stride, kPanel);
     for (std::int64_t r = 0; r < rows && sums != y; ++r) std::copy_n(sums + r * stride, width, y + r * p.out);
   }
@@ -172,7 +190,7 @@ Tensor linear_panels([[maybe_unused]] const Tensor& x, [[maybe_unused]] const Te
       for (std::int64_t task = begin; task < end; ++task) {
         const std::int64_t row = task / chunks * size, first = task % chunks * kChunk;
         const Block block{laid_out.data(), product.y + row * out, std::min(size, rows - row)};
-        if (task == begin || first == 0) lay_out(product.x + row * in, block.rows, in, product.depth, laid_out.data());
+        if (task == begin || first == 0) narrow::lay_out(product, product.x + row * in, block.rows, laid_out.data());
         const std::int64_t last = std::min(first + kChunk, count);
         for (std::int64_t k = 0; k < in; k += product.depth)
           for (std::int64_t panel = first; panel < last; ++panel)
