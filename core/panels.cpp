@@ -155,9 +155,16 @@ bool panels_apply() { return widest_lanes() != Lanes::none; }
 
 Tensor panels_of(const Tensor& weight) {
   const auto [out, in] = dims<2>(weight, "panels_of: weight [out in]");
-  const std::int64_t count = pieces(out, kPanel);
-  const Tensor padded = at::constant_pad_nd(weight, {0, 0, 0, count * kPanel - out});
-  return padded.reshape({count, kPanel, in}).transpose(1, 2).contiguous();
+  const Tensor rows = weight.contiguous(), panels = at::zeros({pieces(out, kPanel), in, kPanel}, weight.options());
+  const float* from = rows.const_data_ptr<float>();
+  auto* to = panels.mutable_data_ptr<float>();
+  at::parallel_for(0, panels.size(0), 1, [&, out = out, in = in](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t first = begin * kPanel; first < std::min(end * kPanel, out); first += kPanel)
+      for (std::int64_t k = 0; k < in; ++k)
+        for (std::int64_t r = first; r < std::min(first + kPanel, out); ++r)
+          to[first * in + k * kPanel + r - first] = from[r * in + k];
+  });
+  return panels;
 }
 
 Tensor rows_of(const Tensor& panels, std::int64_t out) {
