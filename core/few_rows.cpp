@@ -128,6 +128,10 @@ bool few_rows_apply(const Tensor& x, const Tensor& weight) {
   return few && few_rows_apply(weight);
 }
 
+bool few_rows_read(const Tensor& bias, const Tensor& weight) {
+  return !bias.defined() || bias.scalar_type() == at::kFloat || bias.scalar_type() == weight.scalar_type();
+}
+
 Tensor linear_few_rows(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& scale,
                        std::optional<Activation> activation, Lanes lanes) {
   const auto [R, in] = dims<2>(x, "linear_few_rows: x [R in]");
@@ -141,7 +145,7 @@ void linear_few_rows(const float* x, std::int64_t rows, const Tensor& weight, co
                      std::optional<Activation> activation, float* y, Lanes lanes) {
   const Kernel kernel = kernel_for(weight.scalar_type(), lanes);
   if (!kernel) throw InputError("linear_few_rows: no kernel for these weights on this processor");
-  if (bias.defined() && bias.scalar_type() != at::kFloat && bias.scalar_type() != weight.scalar_type())
+  if (!few_rows_read(bias, weight))
     throw InputError("linear_few_rows: the bias has neither float numbers nor the weights' type");
   const std::int64_t out = weight.size(0), in = weight.size(1);
   const Product product{x,

@@ -17,6 +17,8 @@ constexpr std::int64_t kFewRows = 32;
 bool few_rows_apply(const Tensor& x, const Tensor& weight);
 /// The part of it that concerns the weights.
 bool few_rows_apply(const Tensor& weight);
+/// True where the bias is of a type that linear_few_rows() reads beside these weights, or undefined.
+bool few_rows_read(const Tensor& bias, const Tensor& weight);
 
 /// y = activate(x Wᵀ (· scale) + b) for few rows, as in decoding: the weights are streamed from memory once for all
 /// rows, so eight rows cost about what one does, and 16-bit or 8-bit weights a half or a quarter. Sums are in float; a

@@ -80,14 +80,6 @@ const Operators& operators() {
   return found;
 }
 
-// Without VNNI the processor adds two products of bytes in 16 bits: x then has seven bits, so that they fit.
-std::int64_t largest_byte() {
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512vnni")) return 255;
-#endif
-  return 127;
-}
-
 }  // namespace
 
 ByteRows byte_rows(const Tensor& x, std::int64_t most, Lanes lanes) {
@@ -121,6 +113,14 @@ void finish_rows(const Tensor& y, const Tensor& rows, const Tensor& sums, const 
 }
 
 bool Int8Product::available() { return operators().product.has_value(); }
+
+// Without VNNI the processor adds two products of bytes in 16 bits: x then has seven bits, so that they fit.
+std::int64_t Int8Product::largest_byte() {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512vnni")) return 255;
+#endif
+  return 127;
+}
 
 Int8Product::Int8Product(const QuantizedRows& weight)
     : out_(weight.values.size(0)),

@@ -35,6 +35,8 @@ void finish_rows(const Tensor& y, const Tensor& rows, const Tensor& sums, const 
 class Int8Product {
  public:
   static bool available();
+  /// What the largest number of a row of x becomes: 127 where the processor has no VNNI, else 255.
+  static std::int64_t largest_byte();
   explicit Int8Product(const QuantizedRows& weight);  // [out in]
   /// @param x  float [... in] on the CPU, no gradients. @param bias  float [out] or undefined. @return [... out]
   Tensor operator()(const Tensor& x, const Tensor& bias, std::optional<Activation> activation = {}) const;

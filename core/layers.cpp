@@ -81,8 +81,7 @@ Tensor Linear::activated(const Tensor& x, Activation activation) const {
 bool Linear::has_step() const {
   if (!weight_) return false;
   const Tensor rows = weight_->rows();
-  const bool fits = !bias.defined() || bias.scalar_type() == at::kFloat || bias.scalar_type() == rows.scalar_type();
-  return fits && few_rows_apply(rows);
+  return few_rows_apply(rows) && few_rows_read(bias, rows);
 }
 
 void Linear::step(const float* x, std::int64_t rows, std::optional<Activation> activation, float* y) const {

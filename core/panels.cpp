@@ -140,6 +140,24 @@ void multiply(const Product& p, const Block& block, std::int64_t panel, std::int
   }
 }
 
+// The whole product: blocks of rows times chunks of panels are the threads' pieces of work.
+void run(const Product& p, std::int64_t rows) {
+  const std::int64_t size = pieces(pieces(rows, pieces(rows, kBlock)), kRows) * kRows, blocks = pieces(rows, size),
+                     count = pieces(p.out, kPanel), chunks = pieces(count, kChunk);
+  at::parallel_for(0, blocks * chunks, 1, [&](std::int64_t begin, std::int64_t end) {
+    static thread_local std::vector<float> laid_out;
+    laid_out.resize(static_cast<std::size_t>(size * p.in));
+    for (std::int64_t task = begin; task < end; ++task) {
+      const std::int64_t row = task / chunks * size, first = task % chunks * kChunk;
+      const Block block{laid_out.data(), p.y + row * p.out, std::min(size, rows - row)};
+      if (task == begin || first == 0) lay_out(p, p.x + row * p.in, block.rows, laid_out.data());
+      const std::int64_t last = std::min(first + kChunk, count);
+      for (std::int64_t k = 0; k < p.in; k += p.depth)
+        for (std::int64_t panel = first; panel < last; ++panel) multiply(p, block, panel, k, panel + 1 < last);
+    }
+  });
+}
+
 auto finish_by(PackedActivation activation) {
   constexpr std::array<void (*)(float*, std::int64_t), 4> kAll{nullptr, activate_all<kGelu>, activate_all<kGeluTanh>,
                                                                relu6};
@@ -171,43 +189,26 @@ Tensor rows_of(const Tensor& panels, std::int64_t out) {
   return panels.transpose(1, 2).reshape({-1, panels.size(1)}).narrow(0, 0, out).contiguous();
 }
 
-Tensor linear_panels([[maybe_unused]] const Tensor& x, [[maybe_unused]] const Tensor& panels,
-                     [[maybe_unused]] std::int64_t out, [[maybe_unused]] const Tensor& bias,
+Tensor linear_panels(const Tensor& x, const Tensor& panels, std::int64_t out, const Tensor& bias,
                      [[maybe_unused]] PackedActivation activation) {
+  if (!panels_apply()) throw InputError("linear_panels: no kernel for this processor");
+  const std::int64_t in = panels.size(1), rows = x.numel() / in;
+  auto sizes = x.sizes().vec();
+  sizes.back() = out;
+  const Tensor from = x.contiguous(), y = at::empty(sizes, x.options());
+  Product product{from.const_data_ptr<float>(),
+                  panels.const_data_ptr<float>(),
+                  bias.defined() ? bias.const_data_ptr<float>() : nullptr,
+                  y.mutable_data_ptr<float>(),
+                  in,
+                  out,
+                  pieces(in, pieces(in, kDepth)),
+                  nullptr};
 #if defined(__x86_64__)
-  if (panels_apply()) {
-    const std::int64_t in = panels.size(1), rows = x.numel() / in;
-    auto sizes = x.sizes().vec();
-    sizes.back() = out;
-    const Tensor from = x.contiguous(), y = at::empty(sizes, x.options());
-    if (rows == 0) return y;
-    const Product product{from.const_data_ptr<float>(),
-                          panels.const_data_ptr<float>(),
-                          bias.defined() ? bias.const_data_ptr<float>() : nullptr,
-                          y.mutable_data_ptr<float>(),
-                          in,
-                          out,
-                          pieces(in, pieces(in, kDepth)),
-                          narrow::finish_by(activation)};
-    const std::int64_t size = pieces(pieces(rows, pieces(rows, kBlock)), kRows) * kRows, blocks = pieces(rows, size),
-                       count = panels.size(0), chunks = pieces(count, kChunk);
-    at::parallel_for(0, blocks * chunks, 1, [&](std::int64_t begin, std::int64_t end) {
-      static thread_local std::vector<float> laid_out;
-      laid_out.resize(static_cast<std::size_t>(size * in));
-      for (std::int64_t task = begin; task < end; ++task) {
-        const std::int64_t row = task / chunks * size, first = task % chunks * kChunk;
-        const Block block{laid_out.data(), product.y + row * out, std::min(size, rows - row)};
-        if (task == begin || first == 0) narrow::lay_out(product, product.x + row * in, block.rows, laid_out.data());
-        const std::int64_t last = std::min(first + kChunk, count);
-        for (std::int64_t k = 0; k < in; k += product.depth)
-          for (std::int64_t panel = first; panel < last; ++panel)
-            narrow::multiply(product, block, panel, k, panel + 1 < last);
-      }
-    });
-    return y;
-  }
+  product.finish = narrow::finish_by(activation);
+  if (rows > 0) narrow::run(product, rows);
 #endif
-  throw InputError("linear_panels: no kernel for this processor");
+  return y;
 }
 
 }  // namespace limn

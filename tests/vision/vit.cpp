@@ -1,5 +1,6 @@
 #include "vision/vit.h"
 
+#include "core/int8_product.h"
 #include "core/ops.h"
 #include "tests/catch.h"
 
@@ -13,7 +14,7 @@ TEST_CASE("a picture encoder in eight bits gives nearly the same, alone and in a
   const Tensor pixels = at::randn({20, 3, 96, 96});
   const Tensor wanted = exact(pixels), given = bytes(pixels);
   const Tensor likeness = at::cosine_similarity(given.select(1, 0), wanted.select(1, 0), -1);
-  CHECK(likeness.min().item<double>() > 0.998);      // x has seven bits where the processor has no VNNI
+  CHECK(likeness.min().item<double>() > (Int8Product::largest_byte() == 255 ? 0.999 : 0.998));
   CHECK(likeness.max().item<double>() < 0.9999999);  // it is in eight bits
   CHECK((bytes(pixels.narrow(0, 11, 1)) - given.narrow(0, 11, 1)).abs().max().item<double>() < 1e-4);
 }
